@@ -69,4 +69,14 @@ class SetupError(MigrationError):
 
 
 class GateShut(MigrationError):
-    """An upstream asset has not succeeded for this export, in this or an earlier run."""
+    """An upstream asset has not succeeded for this export, in this or an earlier run.
+
+    Args:
+        problem: see `MigrationError`.
+        next_step: see `MigrationError`.
+        blocked_by_run: the run in which the upstream asset ended otherwise, empty when it never ran.
+    """
+
+    def __init__(self, problem: str, next_step: str, blocked_by_run: str = "") -> None:
+        self.blocked_by_run = blocked_by_run
+        super().__init__(problem, next_step)

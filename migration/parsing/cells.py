@@ -6,7 +6,7 @@ Columns of text are small, compare and hash fast, go to Parquet as they are, and
 parser once per distinct cell.
 """
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -14,12 +14,17 @@ import msgspec
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 Scalar = str | int | Decimal | bool | None
 Value = Scalar | list[Any] | dict[str, Any]
 
 _TAG = "\x00"
 _NUMBER, _BOOLEAN, _JSON, _STRING = "n", "b", "j", "s"
+
+# The kinds of columns that need no look at each value.
+_TEXTS = {str, type(None)}
+_NUMBERS = {int, Decimal, type(None)}
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 _DECODER = msgspec.json.Decoder(float_hook=Decimal)
@@ -67,15 +72,23 @@ def decode_cell(cell: str | None) -> Value:
     return from_json(text)
 
 
-def cell_array(values: list[Any]) -> pa.Array:
+def cell_array(values: Sequence[Any]) -> pa.Array:
     """An Arrow text column of the values of one source column."""
-    try:
+    kinds = set(map(type, values))
+    if kinds <= _TEXTS:
         array = pa.array(values, type=pa.string())
-    except (pa.ArrowTypeError, pa.ArrowInvalid):
-        return pa.array([encode_cell(v) for v in values], type=pa.string())
-    if any(v is not None and v.startswith(_TAG) for v in values):
-        return pa.array([encode_cell(v) for v in values], type=pa.string())
-    return array
+        if not pc.call_function(
+            "any", [pc.call_function("starts_with", [array], pc.MatchSubstringOptions(_TAG))]
+        ).as_py():
+            return array
+    if kinds <= _NUMBERS:
+        return pa.array([None if v is None else f"{_TAG}{_NUMBER}{v!s}" for v in values], type=pa.string())
+    return pa.array([encode_cell(v) for v in values], type=pa.string())
+
+
+def _any_tagged(texts: pa.Array) -> bool:
+    tagged = pc.call_function("starts_with", [texts], pc.MatchSubstringOptions(_TAG))
+    return bool(pc.call_function("any", [tagged]).as_py())
 
 
 def parse_each(cells: pd.Series, parser: Callable[[Value], Any]) -> pd.Series:

@@ -1,0 +1,1 @@
+"""The booking migration: a code location of its own, not built yet."""

@@ -1,0 +1,5 @@
+"""The Definitions of the dental location: empty, because this migration is not built yet."""
+
+from dagster import Definitions
+
+defs = Definitions()

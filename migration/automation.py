@@ -1,0 +1,260 @@
+"""Automation that every code location has: jobs, the new-export sensor, check schedules, failure notices, purging.
+
+A location's `automation.py` says which assets and partitions these are about; how they work is said here once.
+"""
+
+import datetime as dt
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+import httpx
+import msgspec
+from upath import UPath
+
+from migration.declare.run import DRY_RUN_TAGS, EXPORT_TAG, MigrationRun, engine_of
+from migration.declare.system import System
+from migration.errors import MigrationError
+from migration.exports.find import list_complete_exports
+from migration.exports.fingerprinting import listing_hash
+from migration.rollback import RollbackRequest, roll_back
+from migration.settings import read_settings
+
+WRITER_TAG = "migration/writer"
+RANGE_START_TAG = "dagster/asset_partition_range_start"
+RANGE_END_TAG = "dagster/asset_partition_range_end"
+WEBHOOK_VARIABLE = "MIGRATION_WEBHOOK_URL"
+KEEP_RUNS_DAYS = 90
+
+
+@dataclass(frozen=True)
+class Automation:
+    """What of a location runs by itself or by one click.
+
+    Attributes:
+        jobs: the jobs.
+        schedules: the schedules.
+        sensors: the sensors.
+    """
+
+    jobs: Sequence[Any]
+    schedules: Sequence[Any]
+    sensors: Sequence[Any]
+
+
+def run_config(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The run config that sets the options of a run."""
+    return {"resources": {"migration_run": {"config": dict(options)}}}
+
+
+def migration_jobs(system: System, selection: dg.AssetSelection) -> list[Any]:
+    """The jobs that every location has: migration, dry run, checks, rollback."""
+    name = system.name
+    every_check = dg.AssetSelection.checks_for_assets(
+        *(declaration.key for declaration in system.declarations.values() if declaration.checks)
+    )
+    return [
+        dg.define_asset_job(
+            f"{name}_migration",
+            selection,
+            description="Carries one export through, from its verification to the last check.",
+            tags={WRITER_TAG: name},
+        ),
+        dg.define_asset_job(
+            f"{name}_dry_run",
+            selection,
+            description="The same on a shadow schema: writes no live table, says what a live run would change.",
+            tags={**DRY_RUN_TAGS, WRITER_TAG: f"{name}-dry-run"},
+        ),
+        dg.define_asset_job(
+            f"{name}_checks", every_check, description="Measures every check on what is in the database now."
+        ),
+        rollback_job(system),
+        purge_job(system),
+    ]
+
+
+# --- sensor -----------------------------------------------------------------------------------------------------------
+
+
+def new_export_sensor(
+    system: System, job_name: str, run_tags: Callable[[], Mapping[str, str]] | None = None
+) -> dg.SensorDefinition:
+    """The sensor that starts one run per complete, unseen export, oldest first.
+
+    Args:
+        system: the system whose landing folder is watched.
+        job_name: the job to start.
+        run_tags: further tags of each run, such as the range of its partitions.
+    """
+
+    @dg.sensor(
+        name=f"{system.name}_new_export",
+        job_name=job_name,
+        minimum_interval_seconds=30,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=f"Starts {job_name} for every complete export in the landing zone that it has not seen.",
+    )
+    def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        try:
+            exports = list_complete_exports(read_settings().landing, system.name, dt.datetime.now(dt.UTC))
+        except MigrationError as error:
+            return dg.SkipReason(str(error))
+        seen = _seen(context.cursor)
+        found = {export.name: listing_hash(export) for export in exports}
+        unseen = [name for name in found if seen.get(name) != found[name]]
+        if not unseen:
+            return dg.SkipReason(f"No new complete export among {len(found)}.")
+        tags = dict(run_tags() if run_tags else {})
+        return dg.SensorResult(
+            run_requests=[_run_request(system, name, found[name], tags) for name in unseen],
+            asset_events=[_observation(system, name, found[name]) for name in unseen],
+            cursor=msgspec.json.encode(found).decode(),
+        )
+
+    return sensor
+
+
+def _seen(cursor: str | None) -> dict[str, str]:
+    return msgspec.json.decode(cursor, type=dict[str, str]) if cursor else {}
+
+
+def _run_request(system: System, export_id: str, content: str, tags: Mapping[str, str]) -> dg.RunRequest:
+    return dg.RunRequest(
+        run_key=f"{system.name}:{export_id}:{content[:12]}",
+        run_config=run_config({"export_id": export_id}),
+        tags={**tags, EXPORT_TAG: export_id},
+    )
+
+
+def _observation(system: System, export_id: str, content: str) -> dg.AssetObservation:
+    return dg.AssetObservation(
+        system.landing_asset.key, metadata={"export_id": export_id}, tags={"dagster/data_version": content}
+    )
+
+
+# --- failures ---------------------------------------------------------------------------------------------------------
+
+
+def failure_notice(system: System) -> dg.SensorDefinition:
+    """The sensor that posts a failed run of the system to the webhook that the environment names."""
+
+    @dg.run_failure_sensor(
+        name=f"{system.name}_run_failure",
+        description=f"Posts failed runs to the webhook in {WEBHOOK_VARIABLE}.",
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        monitor_all_code_locations=False,
+    )
+    def sensor(context: dg.RunFailureSensorContext) -> dg.SkipReason | None:
+        url = os.environ.get(WEBHOOK_VARIABLE)
+        if not url:
+            return dg.SkipReason(f"{WEBHOOK_VARIABLE} is not set.")
+        run = context.dagster_run
+        steps = [event.step_key for event in context.get_step_failure_events()]
+        notice = {
+            "system": system.name,
+            "job": run.job_name,
+            "run_id": run.run_id,
+            "export_id": run.tags.get(EXPORT_TAG, ""),
+            "failed_steps": steps,
+        }
+        httpx.post(url, json=notice, timeout=10).raise_for_status()
+        return None
+
+    return sensor
+
+
+# --- rollback and purge -----------------------------------------------------------------------------------------------
+
+
+class RollbackConfig(dg.Config):
+    """What to roll back.
+
+    Attributes:
+        run_id: one run; or empty.
+        export_id: all runs of an export; or empty.
+        force: also overwrite rows that somebody changed since.
+    """
+
+    run_id: str = ""
+    export_id: str = ""
+    force: bool = False
+
+
+def rollback_job(system: System) -> dg.JobDefinition:
+    """The job that restores what was there before a run, or before all runs of an export."""
+
+    @dg.op(name=f"{system.name}_roll_back", description="Restores what was there before, in one transaction.")
+    def restore(context: dg.OpExecutionContext, config: RollbackConfig) -> None:
+        settings = read_settings()
+        request = RollbackRequest(config.run_id, config.export_id, config.force, context.run_id)
+        try:
+            report = roll_back(engine_of(settings.database_url, settings), system, request)
+        except MigrationError as error:
+            raise dg.Failure(f"{error.kind}: {error}", allow_retries=False) from None
+        context.add_output_metadata(report.metadata())
+
+    @dg.job(
+        name=f"{system.name}_rollback",
+        tags={WRITER_TAG: system.name},
+        description="Restores what was there before a run or an export, and proves it by the fingerprints.",
+    )
+    def rollback() -> None:
+        restore()
+
+    return rollback
+
+
+def purge_job(system: System) -> dg.JobDefinition:
+    """The job that forgets old Dagster runs of the system and staged frames that nothing points to."""
+
+    @dg.op(name=f"{system.name}_forget_old_runs")
+    def forget(context: dg.OpExecutionContext) -> None:
+        before = dt.datetime.now(dt.UTC) - dt.timedelta(days=KEEP_RUNS_DAYS)
+        old = context.instance.get_run_records(dg.RunsFilter(created_before=before, job_name=None), limit=1000)
+        mine = [r.dagster_run for r in old if r.dagster_run.job_name.startswith(f"{system.name}_")]
+        for run in mine:
+            if run.is_finished:
+                context.instance.delete_run(run.run_id)
+        removed = _remove_old_frames(read_settings().work / system.name)
+        context.add_output_metadata({"runs_deleted": len(mine), "frames_removed": removed})
+
+    @dg.job(name=f"{system.name}_purge", description="Forgets old Dagster runs and stale staged frames.")
+    def purge() -> None:
+        forget()
+
+    return purge
+
+
+def _remove_old_frames(root: UPath) -> int:
+    """Remove the frames of dry runs, and those of live runs that their pointer no longer names."""
+    removed = 0
+    if not root.exists():
+        return 0
+    for pointer in root.glob("*/*/current.json"):
+        current = msgspec.json.decode(pointer.read_bytes())["run_id"]
+        for folder in pointer.parent.iterdir():
+            if folder.is_dir() and folder.name != current:
+                folder.fs.rm(folder.path, recursive=True)
+                removed += 1
+    dry_runs = root / "dry_run"
+    if dry_runs.exists():
+        dry_runs.fs.rm(dry_runs.path, recursive=True)
+        removed += 1
+    return removed
+
+
+def build_definitions(
+    system: System, assets: Sequence[dg.AssetsDefinition], automation: Automation
+) -> dg.Definitions:
+    """The Definitions of a code location."""
+    return dg.Definitions(
+        assets=[system.landing_asset, *assets],
+        jobs=list(automation.jobs),
+        schedules=list(automation.schedules),
+        sensors=list(automation.sensors),
+        resources={"migration_run": MigrationRun()},
+        executor=dg.in_process_executor,
+    )

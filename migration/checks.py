@@ -1,0 +1,299 @@
+"""Measured checks: a statement or a staged frame gives a small frame of measures, pandera judges it.
+
+A check costs one statement whatever the table's size, and its limits are declarations that the UI and the docs show.
+Two limits are possible: past the first it warns, past the second it is an error; an error of a blocking check keeps the
+asset's rows from being published. What comes into a check's metadata are counts and the first ten failing keys, never a
+row.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+import pandas as pd
+import pandera.pandas as pandera
+import sqlalchemy as sa
+from pandera.errors import SchemaErrors
+
+from migration.exports.verify import Export
+from migration.frames import FrameStore
+from migration.tables import Role, key_columns, role_of
+from migration.warehouse.bookkeeping import Bookkeeping
+
+KEYS_SHOWN = 10
+Limits = dict[str, pandera.Check]
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What a check may look at.
+
+    Attributes:
+        connection: the step's transaction, so that a check sees what is about to be published.
+        books: the system's bookkeeping tables.
+        export: the export of the run.
+        frames: the staged frames of the run.
+        source_table: the table of the export that the asset's rows come from.
+        source_rows: independent count of the records that were to be labelled.
+        partition: the partition that is about to be published; None = the whole table.
+        partition_start: the partition's first day, for tables partitioned by time.
+        staged_rows: the ledger stage of the transaction; None when nothing is being written.
+        settings: the asset's settings, such as thresholds from the environment.
+    """
+
+    connection: sa.Connection
+    books: Bookkeeping
+    export: Export
+    frames: FrameStore
+    source_table: str
+    source_rows: int
+    partition: str | None = None
+    staged_rows: sa.Table | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    def fetch(self, statement: sa.Select[Any]) -> pd.DataFrame:
+        """The rows of a statement as a frame of objects: numbers stay exact."""
+        result = self.connection.execute(statement)
+        return pd.DataFrame(result.all(), columns=list(result.keys()), dtype=object)
+
+
+Measure = Callable[[Scope], "sa.Select[Any] | pd.DataFrame"]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One measured check.
+
+    Attributes:
+        name: as the UI and the docs show it.
+        description: what is measured, and why it matters.
+        measure: gives the measures: one row, or one per channel, table or month.
+        warn: limits past which the check warns, per measure.
+        error: limits past which the check is an error, per measure.
+        blocking: an error keeps the asset's rows from being published.
+        keys: statement of the keys that fail.
+    """
+
+    name: str
+    description: str
+    measure: Measure
+    warn: Limits = field(default_factory=dict)
+    error: Limits = field(default_factory=dict)
+    blocking: bool = False
+    keys: Callable[[Scope], "sa.Select[Any] | list[str]"] | None = None
+
+    def limits_text(self) -> str:
+        """The limits in words, for metadata and docs."""
+        parts = [
+            f"{level}: {measure} {limit.error}"
+            for level, limits in self._levels()
+            for measure, limit in limits.items()
+        ]
+        return "; ".join(parts) or "reported only"
+
+    def _levels(self) -> list[tuple[str, Limits]]:
+        return [("WARN past", self.warn), ("ERROR past", self.error)]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a check found.
+
+    Attributes:
+        check: the check.
+        measures: the frame of measures.
+        level: None = passed, else `WARN` or `ERROR`.
+        keys: the first failing keys.
+    """
+
+    check: Check
+    measures: pd.DataFrame
+    level: str | None
+    keys: list[str]
+
+    @property
+    def passed(self) -> bool:
+        """Whether no limit was passed."""
+        return self.level is None
+
+    @property
+    def blocks(self) -> bool:
+        """Whether the asset's rows must not be published."""
+        return self.level == "ERROR" and self.check.blocking
+
+
+def judge(check: Check, scope: Scope) -> Judgement:
+    """Measure a check and hold the measures against its limits; an empty measure passes."""
+    measured = check.measure(scope)
+    measures = measured if isinstance(measured, pd.DataFrame) else scope.fetch(measured)
+    level = None
+    if not within(measures, check.error):
+        level = "ERROR"
+    elif not within(measures, check.warn):
+        level = "WARN"
+    return Judgement(check, measures, level, [] if level is None else _failing_keys(check, scope))
+
+
+def within(measures: pd.DataFrame, limits: Limits) -> bool:
+    """Whether every measure is inside its limits; pandera is the judge, a missing measure passes."""
+    if not limits or measures.empty:
+        return True
+    columns = {name: pandera.Column(checks=limit, nullable=True) for name, limit in limits.items()}
+    try:
+        pandera.DataFrameSchema(columns).validate(measures, lazy=True)
+    except SchemaErrors:
+        return False
+    return True
+
+
+def _failing_keys(check: Check, scope: Scope) -> list[str]:
+    if check.keys is None:
+        return []
+    found = check.keys(scope)
+    if isinstance(found, list):
+        return found[:KEYS_SHOWN]
+    return [" ".join(str(part) for part in row) for row in scope.connection.execute(found.limit(KEYS_SHOWN))]
+
+
+def at_most(**bounds: str | int) -> Limits:
+    """Limits: each measure at most so much."""
+    return {name: pandera.Check.le(Decimal(str(b)), error=f"above {b}") for name, b in bounds.items()}
+
+
+def at_least(**bounds: str | int) -> Limits:
+    """Limits: each measure at least so much."""
+    return {name: pandera.Check.ge(Decimal(str(b)), error=f"below {b}") for name, b in bounds.items()}
+
+
+def none_of(*measures: str) -> Limits:
+    """Limits: each measure is zero."""
+    return {name: pandera.Check.eq(0, error="other than 0") for name in measures}
+
+
+def share(part: sa.ColumnElement[bool], whole: sa.ColumnElement[bool] | None = None) -> sa.ColumnElement[Any]:
+    """The share of rows for which a condition holds, as an exact number; NULL where there are no rows."""
+    counted = sa.func.count() if whole is None else sa.func.count().filter(whole)
+    matching = part if whole is None else sa.and_(part, whole)
+    return sa.cast(sa.func.count().filter(matching), sa.Numeric) / sa.func.nullif(counted, 0)
+
+
+def in_partition(table: sa.Table, column: str | None, scope: Scope) -> sa.ColumnElement[bool]:
+    """The condition that a row of a table is in the scope's partition; always true without one."""
+    if column is None or scope.partition is None:
+        return sa.true()
+    return table.c[column] == sa.cast(scope.partition, table.c[column].type)
+
+
+def conservation(name: str, target: sa.Table, *, partition_column: str | None = None) -> Check:
+    """Source = loaded + merged + rejected + skipped, from three counts that share no code.
+
+    The ledger says what became of each row, the records of the file were counted by themselves, and what the target
+    holds of this export is counted by SQL.
+    """
+
+    def measure(scope: Scope) -> sa.Select[Any]:
+        counts = _ledger_counts(scope, target).cte("counts")
+        export = next((c for c in target.columns if role_of(c) is Role.EXPORT), None)
+        mine = sa.true() if export is None else export == scope.export.export_id
+        held = (
+            sa.select(sa.func.count())
+            .select_from(target)
+            .where(mine, in_partition(target, partition_column, scope))
+            .scalar_subquery()
+        )
+        total = counts.c.loaded + counts.c.merged + counts.c.rejected + counts.c.skipped
+        return sa.select(
+            sa.literal(scope.source_rows).label("source_rows"),
+            *counts.c,
+            held.label("target_rows"),
+            (sa.literal(scope.source_rows) - total).label("unaccounted"),
+            (counts.c.loaded - held).label("target_difference"),
+        )
+
+    return Check(
+        name,
+        "Every source row has exactly one outcome, and the table holds as many rows of this export as were loaded.",
+        measure,
+        error=none_of("unaccounted", "target_difference"),
+        blocking=True,
+    )
+
+
+def _ledger_counts(scope: Scope, target: sa.Table) -> sa.Select[Any]:
+    ledger = scope.books.ledger
+    statement = sa.select(
+        *(
+            sa.func.count().filter(ledger.c.outcome == outcome).label(outcome)
+            for outcome in ("loaded", "merged", "rejected", "skipped")
+        )
+    ).where(
+        ledger.c.export_id == scope.export.export_id,
+        ledger.c.source_table == scope.source_table,
+        ledger.c.target_table == target.name,
+    )
+    if scope.partition is not None and scope.staged_rows is not None:
+        staged = sa.select(scope.staged_rows.c.source_row).where(
+            scope.staged_rows.c.target_table == target.name
+        )
+        statement = statement.where(ledger.c.source_row.in_(staged))
+    return statement
+
+
+def unique(
+    name: str,
+    target: sa.Table,
+    columns: Sequence[str] | None = None,
+    *,
+    partition_column: str | None = None,
+) -> Check:
+    """No two rows share the columns (by default the primary key)."""
+    by = [target.c[n] for n in columns] if columns else key_columns(target)
+
+    def repeated(scope: Scope) -> sa.Select[Any]:
+        here = in_partition(target, partition_column, scope)
+        return sa.select(*by).where(here).group_by(*by).having(sa.func.count() > 1)
+
+    return Check(
+        name,
+        f"No two rows of {target.name} share {', '.join(c.name for c in by)}.",
+        lambda scope: sa.select(sa.func.count().label("duplicates")).select_from(repeated(scope).subquery()),
+        error=none_of("duplicates"),
+        blocking=True,
+        keys=repeated,
+    )
+
+
+def orphans(name: str, target: sa.Table, *, partition_column: str | None = None) -> Check:
+    """Every declared foreign key of the table finds its parent row."""
+    keys = sorted(target.foreign_keys, key=lambda key: key.parent.name)
+
+    def dangling(key: sa.ForeignKey, scope: Scope) -> sa.Select[Any]:
+        parent = key.column.table.alias("parent")
+        join = target.outerjoin(parent, key.parent == parent.c[key.column.name])
+        missing = sa.and_(key.parent.is_not(None), parent.c[key.column.name].is_(None))
+        return (
+            sa.select(*key_columns(target))
+            .select_from(join)
+            .where(missing, in_partition(target, partition_column, scope))
+        )
+
+    def measure(scope: Scope) -> sa.Select[Any]:
+        counts = [
+            sa.select(sa.func.count()).select_from(dangling(key, scope).subquery()).scalar_subquery()
+            for key in keys
+        ]
+        total = counts[0]
+        for count in counts[1:]:
+            total = total + count
+        return sa.select(total.label("orphans"))
+
+    parents = ", ".join(f"{key.parent.name} in {key.column.table.name}" for key in keys)
+    return Check(
+        name,
+        f"Every row of {target.name} finds its parents: {parents}.",
+        measure,
+        error=none_of("orphans"),
+        blocking=True,
+        keys=lambda scope: sa.union_all(*(dangling(key, scope) for key in keys)),  # type: ignore[arg-type,return-value]
+    )

@@ -1,0 +1,332 @@
+"""The Dagster asset around a declared step: gates, partitions, transactions, events.
+
+Dagster's own blocking checks run after the write and hold only inside a run, so the write, the audit and the gate are
+done here, and Dagster is told what happened: on success one materialization with all check results, on a block the
+check results and a failure without a materialization.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+import psycopg
+import sqlalchemy as sa
+
+from migration.checks import Check, Judgement
+from migration.declare import events
+from migration.declare.failures import as_ours
+from migration.declare.run import MigrationRun, RunFacts, resolve_export_id, run_facts
+from migration.declare.step import Step, StepReport, elapsed
+from migration.errors import GateShut, MigrationError, TransientError
+from migration.exports.sources import SourceTable
+from migration.frames import FrameStore
+from migration.outcome import Tally
+from migration.tables import loaded_columns
+from migration.warehouse.connect import translate
+from migration.warehouse.ddl import ensure_schema, lock_for_transaction
+from migration.warehouse.runlog import RunLog, Status, shut_gates
+from migration.warehouse.shadow import compare_with_live, prepare_shadow
+
+if TYPE_CHECKING:
+    from migration.declare.system import System
+
+MAX_RETRIES = 3
+Write = Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Partitioning:
+    """How an asset is partitioned.
+
+    Attributes:
+        definition: Dagster's partitions.
+        column: the target column that holds the partition's key.
+        frame: the staged frame that is split by the same keys.
+    """
+
+    definition: dg.PartitionsDefinition
+    column: str
+    frame: str
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """One declared asset.
+
+    Attributes:
+        system: the system it belongs to.
+        name: the asset's name; its key is `<system>/<name>`.
+        description: what a row is, for the catalog.
+        group: group in the catalog.
+        kinds: Dagster kinds.
+        upstream: names of assets that must have succeeded first.
+        stage: reads, transforms and stages; returns what is to be written inside the savepoint.
+        source: the source table whose rows the asset labels.
+        target: the table that the asset writes.
+        checks: the asset's checks.
+        partitioning: how it is partitioned, if it is.
+        fails_after_publishing: the asset's product is the finding itself: publish it, then fail.
+    """
+
+    system: "System"
+    name: str
+    description: str
+    group: str
+    kinds: frozenset[str]
+    upstream: tuple[str, ...]
+    stage: Callable[[Step], Write]
+    source: SourceTable | None = None
+    target: sa.Table | None = None
+    checks: tuple[Check, ...] = ()
+    partitioning: Partitioning | None = None
+    fails_after_publishing: bool = False
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def key(self) -> dg.AssetKey:
+        """The asset's key."""
+        return dg.AssetKey([self.system.name, self.name])
+
+
+def build_asset(declaration: Declaration) -> dg.AssetsDefinition:
+    """The Dagster asset of a declaration."""
+    spec = dg.AssetSpec(
+        key=declaration.key,
+        deps=[dg.AssetKey([declaration.system.name, name]) for name in declaration.upstream],
+        description=declaration.description,
+        group_name=declaration.group,
+        kinds=set(declaration.kinds),
+        skippable=True,
+        metadata={**events.declared_metadata(declaration.target), **declaration.metadata},
+    )
+    partitioned = declaration.partitioning is not None
+
+    @dg.multi_asset(
+        name=f"{declaration.system.name}__{declaration.name}",
+        specs=[spec],
+        check_specs=[
+            dg.AssetCheckSpec(
+                check.name,
+                asset=declaration.key,
+                description=check.description,
+                metadata={"limits": check.limits_text(), "blocking": check.blocking},
+            )
+            for check in declaration.checks
+        ],
+        can_subset=True,
+        partitions_def=declaration.partitioning.definition if declaration.partitioning else None,
+        backfill_policy=dg.BackfillPolicy.single_run() if partitioned else None,
+    )
+    def asset(context: dg.AssetExecutionContext, migration_run: MigrationRun) -> Iterator[Any]:
+        if context.op_execution_context.selected_asset_keys:
+            yield from _guarded(declaration, context, migration_run)
+        else:
+            yield from events.check_only(declaration, context, migration_run)
+
+    return asset
+
+
+def _guarded(
+    declaration: Declaration, context: dg.AssetExecutionContext, options: MigrationRun
+) -> Iterator[Any]:
+    """Run the step; turn what goes wrong into one clear line, and only what may pass into a retry."""
+    try:
+        yield from _AssetRun.begin(declaration, context, options).execute()
+    except MigrationError as error:
+        _give_up(context, error)
+    except (sa.exc.SQLAlchemyError, psycopg.Error) as error:
+        _give_up(context, translate(error))
+
+
+def _give_up(context: dg.AssetExecutionContext, error: MigrationError) -> None:
+    """Retry or fail; the chained exception is dropped because database errors quote row values."""
+    if isinstance(error, TransientError) and context.retry_number < MAX_RETRIES:
+        context.log.warning(f"{error.kind}: {error} Trying again.")
+        raise dg.RetryRequested(MAX_RETRIES, seconds_to_wait=2.0**context.retry_number) from None
+    raise dg.Failure(f"{error.kind}: {error}", metadata=events.error_metadata(error), allow_retries=False) from None
+
+
+@dataclass
+class _AssetRun:
+    """One execution of an asset: all the partitions that this run asks for."""
+
+    declaration: Declaration
+    context: dg.AssetExecutionContext
+    run: RunFacts
+    export_id: str
+    frames: FrameStore
+    log: RunLog
+
+    @classmethod
+    def begin(
+        cls, declaration: Declaration, context: dg.AssetExecutionContext, options: MigrationRun
+    ) -> "_AssetRun":
+        system = declaration.system
+        run = run_facts(context, options)
+        export_id = resolve_export_id(context, run, system.name)
+        with run.engine.begin() as connection:
+            ensure_schema(connection, system.metadata)
+        if run.dry_run:
+            prepare_shadow(run.engine, system.metadata, run.run_id)
+        frames = FrameStore(run.settings.work / system.name, export_id, run.run_id, run.dry_run)
+        log = RunLog(system.books.run_log, run.run_id, export_id, run.dry_run)
+        return cls(declaration, context, run, export_id, frames, log)
+
+    def execute(self) -> Iterator[Any]:
+        """Run every partition, then tell Dagster."""
+        started = time.perf_counter()
+        reports: list[StepReport] = []
+        failures: list[tuple[str | None, MigrationError]] = []
+        filled, empty = self._partitions()
+        for partition in filled:
+            try:
+                reports.append(self._step(partition))
+            except MigrationError as error:
+                if isinstance(error, TransientError) or len(filled) == 1:
+                    raise
+                failures.append((partition, error))
+        self._log_empty(empty)
+        yield from events.outcome_events(
+            self.declaration, self.context, self.run, reports, empty, failures, elapsed(started)
+        )
+
+    def _partitions(self) -> tuple[Sequence[str | None], list[str]]:
+        """The partitions of this run that have rows, and those that have none."""
+        partitioning = self.declaration.partitioning
+        if partitioning is None:
+            return [None], []
+        wanted = list(self.context.partition_keys)
+        present = self.frames.parts(partitioning.frame)
+        return [key for key in wanted if key in present], [key for key in wanted if key not in present]
+
+    def _log_empty(self, empty: list[str]) -> None:
+        if empty:
+            with self.run.engine.begin() as connection:
+                self._pass_gates(connection, None)
+                self.log.log_empty_partitions(connection, self.declaration.name, empty)
+
+    def _pass_gates(self, connection: sa.Connection, partition: str | None) -> list[str]:
+        """Ask the run log for every upstream asset; returns the gates that the run overrides.
+
+        Raises:
+            GateShut: an upstream asset has not succeeded for this export, and the run does not override it.
+        """
+        if self.run.dry_run:
+            return []
+        upstream = [name for name in self.declaration.upstream if name in self.declaration.system.declarations]
+        verdicts = shut_gates(
+            connection, self.declaration.system.books.run_log, self.export_id, upstream, partition
+        )
+        overridden = [v.asset for v in verdicts if v.asset in self.run.options.override_gate]
+        shut = [v for v in verdicts if v.asset not in overridden]
+        if shut:
+            first = shut[0]
+            where = f" (partition {first.partition})" if first.partition else ""
+            by = f" (run {first.run_id})" if first.run_id else ""
+            raise GateShut(
+                f"Gate shut: {first.asset}{where} is '{first.status}' for export {self.export_id}{by}.",
+                f"Run {first.asset} for this export first, or override with override_gate: [{first.asset}].",
+                blocked_by_run=first.run_id,
+            )
+        return sorted(set(overridden))
+
+    def _step(self, partition: str | None) -> StepReport:
+        """One partition: gate, transaction, run log."""
+        name = self.declaration.name
+        with self.run.engine.begin() as connection:
+            overridden = self._pass_gates(connection, partition)
+            self.log.start(connection, name, partition, overridden)
+        step = self._workbench(partition)
+        try:
+            return self._transact(step)
+        except MigrationError as error:
+            self._log_failure(step, error)
+            raise
+        except Exception as error:
+            ours = as_ours(error)
+            self._log_failure(step, ours)
+            raise ours from None
+
+    def _workbench(self, partition: str | None) -> Step:
+        system = self.declaration.system
+        return Step(
+            run=self.run,
+            books=system.books,
+            export=system.verified_export(self.declaration, self.run, self.frames),
+            frames=self.frames,
+            source=self.declaration.source,
+            partition=partition,
+        )
+
+    def _transact(self, step: Step) -> StepReport:
+        started = time.perf_counter()
+        with step.transaction(self._lock) as connection:
+            self.log.close_interrupted(connection, self.declaration.name, step.partition)
+            write = self.declaration.stage(step)
+            may_block = not self.run.dry_run and not self.declaration.fails_after_publishing
+            judgements, blocked = step.write_and_audit(write, self._checks_of_step(), may_block=may_block)
+            fingerprint = None if blocked else self._fingerprint(step)
+            self.log.finish(
+                connection,
+                self.declaration.name,
+                step.partition,
+                self._status(blocked, judgements),
+                step.tally,
+                fingerprint=fingerprint,
+                error=_blocked_by(judgements) if blocked else None,
+            )
+            if self.run.dry_run and self.declaration.target is not None:
+                step.facts["difference"] = compare_with_live(connection, self.declaration.target)
+        return StepReport(
+            step.partition, step.tally, step.changes, judgements, blocked, fingerprint, step.facts, elapsed(started)
+        )
+
+    def _checks_of_step(self) -> Sequence[Check]:
+        """A partition is audited by the blocking checks; the others look at the whole range afterwards."""
+        if self.declaration.partitioning is None:
+            return self.declaration.checks
+        return [check for check in self.declaration.checks if check.blocking]
+
+    def _status(self, blocked: bool, judgements: list[Judgement]) -> Status:
+        issues = any(j.level == "ERROR" for j in judgements)
+        if self.run.dry_run:
+            return Status.DRY_RUN_ISSUES if issues else Status.DRY_RUN_OK
+        if blocked:
+            return Status.BLOCKED
+        return Status.VALIDATION_FAILED if issues and self.declaration.fails_after_publishing else Status.SUCCESS
+
+    def _fingerprint(self, step: Step) -> str | None:
+        target = self.declaration.target
+        if target is None:
+            return None
+        where: sa.ColumnElement[bool] = sa.true()
+        if self.declaration.partitioning is not None and step.partition is not None:
+            column = target.c[self.declaration.partitioning.column]
+            where = column == sa.cast(step.partition, column.type)
+        return step.fingerprint(target, loaded_columns(target), where)
+
+    def _lock(self, connection: sa.Connection) -> None:
+        schema = self.declaration.system.name + ("__dry_run" if self.run.dry_run else "")
+        table = self.declaration.name if self.declaration.target is None else self.declaration.target.name
+        lock_for_transaction(connection, f"{schema}.{table}")
+
+    def _log_failure(self, step: Step, error: MigrationError) -> None:
+        """Log that the step failed; where the database is gone the log row stays `running` until the next run."""
+        try:
+            with self.run.engine.begin() as connection:
+                self.log.finish(
+                    connection,
+                    self.declaration.name,
+                    step.partition,
+                    Status.FAILED,
+                    Tally(source_rows=step.tally.source_rows),
+                    error=f"{error.kind}: {error}",
+                )
+        except sa.exc.SQLAlchemyError:
+            self.context.log.warning("The failure could not be written to the run log: the database is unreachable.")
+
+
+def _blocked_by(judgements: list[Judgement]) -> str:
+    return "Blocked by " + ", ".join(j.check.name for j in judgements if j.blocks)

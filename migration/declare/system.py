@@ -1,0 +1,286 @@
+"""A legacy system and its declarations: source tables, target tables, staged frames, steps."""
+
+import inspect
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import dagster as dg
+import sqlalchemy as sa
+
+from migration.checks import Check, Scope
+from migration.declare.asset import Declaration, Partitioning, Write, build_asset
+from migration.declare.run import RunFacts
+from migration.declare.step import Step, stage_labelled
+from migration.errors import MissingSourceFile
+from migration.exports.sources import SourceTable
+from migration.exports.verify import Export, verify_export
+from migration.frames import FrameStore
+from migration.outcome import Labelled
+from migration.warehouse.bookkeeping import Bookkeeping
+from migration.warehouse.runlog import Status
+
+EXPORT_NOTE = "export.json"
+EXPORT_ASSET = "export"
+
+
+@dataclass
+class System:
+    """One legacy system: what comes in, what goes out, and the assets declared for it.
+
+    Attributes:
+        name: name of the system, its schema and the prefix of its asset keys.
+        metadata: the target tables.
+        books: the bookkeeping tables.
+        sources: the legacy tables.
+        declarations: the declared assets by name, in the order of their declaration.
+        frame_makers: which asset makes a staged frame that is not named as its asset.
+    """
+
+    name: str
+    metadata: sa.MetaData
+    books: Bookkeeping
+    sources: tuple[SourceTable, ...]
+    declarations: dict[str, Declaration] = field(default_factory=dict)
+    frame_makers: dict[str, str] = field(default_factory=dict)
+
+    def add(self, declaration: Declaration) -> dg.AssetsDefinition:
+        """Register a declaration and build its asset."""
+        self.declarations[declaration.name] = declaration
+        return build_asset(declaration)
+
+    @property
+    def landing_asset(self) -> dg.AssetSpec:
+        """The landing zone as an external asset: the sensor observes each new export on it."""
+        return dg.AssetSpec(
+            key=dg.AssetKey([self.name, "landing_zone"]),
+            group_name=f"{self.name}_source",
+            description="The folder that legacy exports arrive in; each observation is one complete export.",
+            kinds={"file"},
+        )
+
+    def export_asset(self, *, group: str, checks: Sequence[Check] = ()) -> dg.AssetsDefinition:
+        """Declare the asset that verifies an export before anything is read from it."""
+
+        def stage(step: Step) -> Write:
+            step.frames.write_note(EXPORT_NOTE, step.export.to_json().encode())
+            step.tally.source_rows = sum(file.rows for file in step.export.files)
+            step.facts["files"] = {file.name: file.rows for file in step.export.files}
+            unknown = {f.name: sorted(f.unknown_fields) for f in step.export.files if f.unknown_fields}
+            if unknown:
+                step.facts["unknown_fields"] = unknown
+            step.facts["content_hash"] = step.export.content_hash
+            return _nothing
+
+        return self.add(
+            Declaration(
+                system=self,
+                name=EXPORT_ASSET,
+                description="One immutable export: its files, hashes, row counts and required keys are verified here.",
+                group=group,
+                kinds=frozenset({"file"}),
+                upstream=("landing_zone",),
+                stage=stage,
+                checks=tuple(checks),
+            )
+        )
+
+    def verified_export(self, declaration: Declaration, run: RunFacts, frames: FrameStore) -> Export:
+        """The export of a run: verified now by the export asset, as it was verified by everything downstream.
+
+        Raises:
+            ExportError: the export cannot be used.
+            MissingSourceFile: the export asset has not verified it yet.
+        """
+        if declaration.name == EXPORT_ASSET:
+            folder = run.landing(self.name) / frames.export_id
+            return verify_export(folder, self.name, self.sources)
+        note = frames.read_note(EXPORT_NOTE)
+        if note is None:
+            raise MissingSourceFile(
+                f"Export {frames.export_id} has not been verified.",
+                f"Materialize {self.name}/{EXPORT_ASSET} for it first, or run {self.name}_migration.",
+            )
+        return Export.from_json(note)
+
+    def scope_of_last_run(
+        self, declaration: Declaration, connection: sa.Connection, run: RunFacts
+    ) -> Scope | None:
+        """What a check may look at when nothing is written: the export of the asset's last successful run.
+
+        None when the asset has not succeeded for any export (or for the one that the run names).
+        """
+        log = self.books.run_log
+        ended = (Status.DRY_RUN_OK, Status.DRY_RUN_ISSUES) if run.dry_run else (Status.SUCCESS, Status.BLOCKED)
+        found = connection.execute(
+            sa.select(log.c.export_id, log.c.run_id)
+            .where(
+                log.c.asset == declaration.name,
+                log.c.status.in_([status.value for status in ended]),
+                sa.or_(sa.literal(run.options.export_id) == "", log.c.export_id == run.options.export_id),
+            )
+            .order_by(log.c.finished_at.desc())
+            .limit(1)
+        ).one_or_none()
+        if found is None:
+            return None
+        frames = FrameStore(run.settings.work / self.name, found.export_id, run.run_id, run.dry_run)
+        note = frames.read_note(EXPORT_NOTE)
+        if note is None:
+            return None
+        export = Export.from_json(note)
+        source = None if declaration.source is None else export.file_for(declaration.source)
+        return Scope(
+            connection=connection,
+            books=self.books,
+            export=export,
+            frames=frames,
+            source_table="" if source is None else source.table,
+            source_rows=0 if source is None else self._source_rows(declaration, connection, found.export_id, source.rows),
+        )
+
+    def _source_rows(
+        self, declaration: Declaration, connection: sa.Connection, export_id: str, file_rows: int
+    ) -> int:
+        """The rows that the asset was to label: of the file, or what the run log has of an asset fed by a frame."""
+        if declaration.partitioning is not None:
+            return file_rows
+        log = self.books.run_log
+        logged = connection.scalar(
+            sa.select(log.c.source_rows)
+            .where(log.c.asset == declaration.name, log.c.export_id == export_id, log.c.finished_at.is_not(None))
+            .order_by(log.c.finished_at.desc())
+            .limit(1)
+        )
+        return file_rows if logged is None else int(logged)
+
+    # --- decorators ---------------------------------------------------------------------------------------------------
+
+    def target_table(
+        self,
+        table: sa.Table,
+        *,
+        source: SourceTable,
+        group: str,
+        name: str | None = None,
+        checks: Sequence[Check] = (),
+        upstream: Sequence[str] = (),
+        companions: Sequence[sa.Table] = (),
+        partitioning: Partitioning | None = None,
+        supersede: Callable[[Step], None] | None = None,
+    ) -> Callable[[Callable[..., Labelled]], dg.AssetsDefinition]:
+        """Declare the asset of a target table around a pure function from staged frames to labelled rows.
+
+        The function's parameters are named as the staged frames it reads (a partitioned asset reads its part), and a
+        parameter `step` gets the workbench. Upstream assets are those frames and the tables that the target's foreign
+        keys point to.
+
+        Args:
+            table: the target table.
+            source: the legacy table whose rows are labelled.
+            group: group in the catalog.
+            name: the asset's name, by default the table's.
+            checks: checks beside those declared by the table itself.
+            upstream: further assets that must have succeeded.
+            companions: further tables that the function brings rows for.
+            partitioning: how the asset is partitioned.
+            supersede: deletes rows that the new ones replace; runs after the upsert, in the same transaction.
+        """
+
+        def declare(function: Callable[..., Labelled]) -> dg.AssetsDefinition:
+            inputs = [p for p in inspect.signature(function).parameters if p != "step"]
+
+            def stage(step: Step) -> Write:
+                upsert = stage_labelled(
+                    step, table, [self._call(function, inputs, step)], {each.name: each for each in companions}
+                )
+
+                def write() -> None:
+                    upsert()
+                    if supersede is not None:
+                        supersede(step)
+
+                return write
+
+            parents = sorted({key.column.table.name for key in table.foreign_keys} - {table.name})
+            return self.add(
+                Declaration(
+                    system=self,
+                    name=name or function.__name__,
+                    description=_description(function, table.comment),
+                    group=group,
+                    kinds=frozenset({"postgres", "table"}),
+                    upstream=_distinct([*(self.frame_makers.get(name, name) for name in inputs), *parents, *upstream]),
+                    stage=stage,
+                    source=source,
+                    target=table,
+                    checks=tuple(checks),
+                    partitioning=partitioning,
+                )
+            )
+
+        return declare
+
+    def _call(self, function: Callable[..., Labelled], inputs: Sequence[str], step: Step) -> Labelled:
+        part = step.partition
+        frames = {name: step.frames.read(name, part) for name in inputs}
+        if "step" in inspect.signature(function).parameters:
+            frames["step"] = step  # type: ignore[assignment]
+        labelled = function(**frames)
+        if not step.tally.source_rows:
+            rows = step.frames.parts(inputs[0])
+            step.tally.source_rows = rows[part] if part else sum(rows.values())
+        return labelled
+
+    def step(
+        self,
+        *,
+        group: str,
+        name: str | None = None,
+        upstream: Sequence[str] = (),
+        source: SourceTable | None = None,
+        target: sa.Table | None = None,
+        checks: Sequence[Check] = (),
+        kinds: Iterable[str] = ("python",),
+    ) -> Callable[[Callable[[Step], Write]], dg.AssetsDefinition]:
+        """Declare an asset whose function works on the bench itself: stages, and returns what is to be written.
+
+        Args:
+            group: group in the catalog.
+            name: the asset's name, by default the function's.
+            upstream: assets that must have succeeded.
+            source: the legacy table whose rows are labelled.
+            target: the table that is written.
+            checks: the asset's checks.
+            kinds: Dagster kinds.
+        """
+
+        def declare(function: Callable[[Step], Write]) -> dg.AssetsDefinition:
+            return self.add(
+                Declaration(
+                    system=self,
+                    name=name or function.__name__,
+                    description=_description(function, None),
+                    group=group,
+                    kinds=frozenset(kinds),
+                    upstream=_distinct(upstream),
+                    stage=function,
+                    source=source,
+                    target=target,
+                    checks=tuple(checks),
+                )
+            )
+
+        return declare
+
+
+def _nothing() -> None:
+    """Nothing is to be written."""
+
+
+def _distinct(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(names))
+
+
+def _description(function: Callable[..., Any], fallback: str | None) -> str:
+    return inspect.getdoc(function) or fallback or function.__name__

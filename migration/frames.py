@@ -1,0 +1,178 @@
+"""Staged frames: what one asset hands to the next, as Parquet in the work folder, one folder per export.
+
+A frame is written under the run that made it and becomes current by one small pointer file, so readers see a whole
+frame or the one before, also on object stores that cannot rename. A dry run writes to a place of its own and reads the
+live frame only where it made none itself. Frames may be split by a key (a month), so that a partition reads its part.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import msgspec
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from upath import UPath
+
+from migration.errors import MigrationError
+
+_WHOLE = "all"
+
+
+class MissingFrame(MigrationError):
+    """A staged frame that an asset needs has not been made for this export."""
+
+
+class FramePointer(msgspec.Struct, frozen=True):
+    """Which files are the current frame, and how many rows each part holds."""
+
+    run_id: str
+    rows: dict[str, int]
+
+
+@dataclass(frozen=True)
+class FrameStore:
+    """The staged frames of one system and export, as one run sees them.
+
+    Attributes:
+        root: work folder of the system, an fsspec path.
+        export_id: the export that the frames are made from.
+        run_id: the run that writes.
+        dry_run: whether to write apart from the live frames.
+    """
+
+    root: UPath
+    export_id: str
+    run_id: str
+    dry_run: bool = False
+
+    def _folder(self, *, dry: bool) -> UPath:
+        return self.root / "dry_run" / self.run_id if dry else self.root / self.export_id
+
+    def write(
+        self, asset: str, parts: Iterable[tuple[str | None, pd.DataFrame]], schema: pa.Schema | None = None
+    ) -> FramePointer:
+        """Write a frame and make it current.
+
+        Args:
+            asset: name of the asset that the frame belongs to.
+            parts: frames with the key of the part they belong to (None = the frame is not split), in any order and
+                any number per key; each goes to disk as it comes.
+            schema: the columns to keep and their types; None = as the first part of each key has them.
+        """
+        folder = self._folder(dry=self.dry_run) / asset
+        writers: dict[str, _PartWriter] = {}
+        try:
+            for key, frame in parts:
+                name = _WHOLE if key is None else key
+                if name not in writers:
+                    writers[name] = _PartWriter(folder / self.run_id / f"{name}.parquet", schema)
+                writers[name].write(frame)
+        finally:
+            for writer in writers.values():
+                writer.close()
+        pointer = FramePointer(self.run_id, {name: writer.rows for name, writer in sorted(writers.items())})
+        _write_whole(folder / "current.json", msgspec.json.encode(pointer))
+        return pointer
+
+    def write_note(self, name: str, content: bytes) -> None:
+        """Keep a small document beside the frames, such as what was verified of the export."""
+        folder = self._folder(dry=self.dry_run)
+        folder.mkdir(parents=True, exist_ok=True)
+        _write_whole(folder / name, content)
+
+    def read_note(self, name: str) -> bytes | None:
+        """A document kept beside the frames; None when there is none."""
+        for dry in (True, False) if self.dry_run else (False,):
+            try:
+                return (self._folder(dry=dry) / name).read_bytes()
+            except FileNotFoundError:
+                continue
+        return None
+
+    def _current(self, asset: str) -> tuple[UPath, FramePointer]:
+        for dry in (True, False) if self.dry_run else (False,):
+            folder = self._folder(dry=dry) / asset
+            try:
+                return folder, msgspec.json.decode((folder / "current.json").read_bytes(), type=FramePointer)
+            except FileNotFoundError:
+                continue
+        raise MissingFrame(
+            f"The frame {asset} has not been made for export {self.export_id}.",
+            f"Materialize {asset} for this export first, or run the whole migration.",
+        )
+
+    def pointer(self, asset: str) -> FramePointer:
+        """The current frame's pointer.
+
+        Raises:
+            MissingFrame: the asset has not run for this export.
+        """
+        return self._current(asset)[1]
+
+    def parts(self, asset: str) -> dict[str, int]:
+        """Rows of each part of a frame that is split by a key."""
+        return self.pointer(asset).rows
+
+    def read(self, asset: str, part: str | None = None) -> pd.DataFrame:
+        """A frame, or one part of it; a part without rows is a frame without rows.
+
+        Raises:
+            MissingFrame: the asset has not run for this export.
+        """
+        folder, pointer = self._current(asset)
+        names = list(pointer.rows) if part is None else [part]
+        tables = [_read(folder, pointer, name) for name in names if name in pointer.rows]
+        if not tables:
+            return pd.DataFrame()
+        return pa.concat_tables(tables).to_pandas(types_mapper=_mapped)
+
+
+def _mapped(kind: pa.DataType) -> pd.ArrowDtype | None:
+    """Keep exact and nullable types as Arrow columns; text becomes pandas' own."""
+    return None if pa.types.is_string(kind) or pa.types.is_large_string(kind) else pd.ArrowDtype(kind)
+
+
+def _read(folder: UPath, pointer: FramePointer, name: str) -> pa.Table:
+    with (folder / pointer.run_id / f"{name}.parquet").open("rb") as file:
+        return pq.read_table(file)
+
+
+class _PartWriter:
+    """One Parquet file that grows batch by batch."""
+
+    def __init__(self, path: UPath, schema: pa.Schema | None) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.rows = 0
+        self._schema = schema
+        self._file = path.open("wb")
+        self._writer: pq.ParquetWriter | None = None
+
+    def write(self, frame: pd.DataFrame) -> None:
+        table = pa.Table.from_pandas(frame, schema=self._schema, preserve_index=False)
+        if self._writer is None:
+            self._schema = table.schema
+            self._writer = pq.ParquetWriter(self._file, table.schema)
+        self._writer.write_table(table)
+        self.rows += table.num_rows
+
+    def close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+        self._file.close()
+
+
+def _write_whole(path: UPath, content: bytes) -> None:
+    """Replace a small file in one step: by rename where the file system can, else the object store's own put."""
+    if path.protocol in ("", "file", "local"):
+        temporary = path.with_name(f".{path.name}.tmp")
+        temporary.write_bytes(content)
+        temporary.rename(path)
+    else:
+        path.write_bytes(content)
+
+
+def frame_batches(frame: pd.DataFrame, rows: int) -> Iterator[pd.DataFrame]:
+    """A frame in slices of at most `rows` rows; an empty frame gives none."""
+    for start in range(0, len(frame), rows):
+        yield frame.iloc[start : start + rows]

@@ -1,0 +1,296 @@
+"""Rollback: what a run changed is put back from the change log, in one transaction, and the result is proved.
+
+Rows that somebody changed since the run stop the rollback with their keys, unless it is forced. A table may name rows
+that stay whatever happens (`keep_on_rollback` in its info), such as those a person has completed by hand.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+
+from migration.errors import MigrationError
+from migration.tables import business_columns, key_columns, loaded_columns
+from migration.warehouse.ddl import ensure_schema, lock_for_transaction
+from migration.warehouse.fingerprint import fingerprint_of, row_text
+from migration.warehouse.runlog import Status
+
+if TYPE_CHECKING:
+    from migration.declare.system import System
+
+KEYS_SHOWN = 10
+KEEP = "keep_on_rollback"
+
+
+class RollbackRefused(MigrationError):
+    """Rows were changed since, or there is nothing to roll back."""
+
+
+@dataclass(frozen=True)
+class RollbackRequest:
+    """What to roll back.
+
+    Attributes:
+        run_id: one run; empty with `export_id`.
+        export_id: all runs of an export; empty with `run_id`.
+        force: also overwrite rows that were changed since.
+        by_run: the run that asks, for the run log.
+    """
+
+    run_id: str
+    export_id: str
+    force: bool
+    by_run: str
+
+
+@dataclass
+class RollbackReport:
+    """What a rollback did: per table the rows deleted, restored and inserted again, and how it was proved."""
+
+    runs: list[str]
+    restored: dict[str, dict[str, int]] = field(default_factory=dict)
+    kept: dict[str, int] = field(default_factory=dict)
+    proofs: list[dict[str, str | None]] = field(default_factory=list)
+
+    @property
+    def proved(self) -> bool:
+        """Whether every table has the fingerprint it had before."""
+        return all(proof["expected"] in (None, proof["actual"]) for proof in self.proofs)
+
+    def metadata(self) -> dict[str, Any]:
+        """For Dagster and the CLI."""
+        return {
+            "runs": self.runs,
+            "restored": self.restored,
+            "kept": self.kept,
+            "proved": self.proved,
+            "fingerprints": self.proofs,
+        }
+
+
+def roll_back(engine: sa.Engine, system: "System", request: RollbackRequest) -> RollbackReport:
+    """Restore what was there before a run, or before all runs of an export.
+
+    Raises:
+        RollbackRefused: nothing to roll back, or rows were changed since and `force` is not set.
+    """
+    with engine.begin() as connection:
+        ensure_schema(connection, system.metadata)
+        runs = _runs(connection, system, request)
+        for table in system.metadata.sorted_tables:
+            lock_for_transaction(connection, f"{system.name}.{table.name}")
+        report = RollbackReport(runs)
+        for run_id in runs:
+            _undo(connection, system, run_id, request.force, report)
+        _close_log(connection, system, runs, request)
+        report.proofs = _proofs(connection, system, runs)
+        if not report.proved and not report.kept and not request.force:
+            raise RollbackRefused(
+                "The restored tables do not have the fingerprints they had before; nothing was changed.",
+                "Somebody wrote to them outside of any run: look at `migrate report`, or force the rollback.",
+            )
+        return report
+
+
+def _runs(connection: sa.Connection, system: "System", request: RollbackRequest) -> list[str]:
+    """The runs to roll back, newest first."""
+    log = system.books.run_log
+    wanted = log.c.run_id == request.run_id if request.run_id else log.c.export_id == request.export_id
+    started = sa.func.max(log.c.started_at)
+    found = connection.scalars(
+        sa.select(log.c.run_id)
+        .where(wanted, log.c.dry_run.is_(False), log.c.asset != "rollback")
+        .group_by(log.c.run_id)
+        .order_by(started.desc())
+    ).all()
+    if not found:
+        raise RollbackRefused(
+            f"There is no live run {request.run_id or 'of export ' + request.export_id} of {system.name}.",
+            "`migrate status` lists the runs.",
+        )
+    return list(found)
+
+
+def _undo(
+    connection: sa.Connection, system: "System", run_id: str, force: bool, report: RollbackReport
+) -> None:
+    change = system.books.change
+    touched = set(connection.scalars(sa.select(change.c.table_name).where(change.c.run_id == run_id).distinct()))
+    tables = [t for t in system.metadata.sorted_tables if t.name in touched]
+    undos = [_TableUndo(connection, table, change, run_id) for table in tables]
+    if not force:
+        _refuse_if_changed(undos, run_id)
+    for undo in reversed(undos):
+        counts = report.restored.setdefault(undo.table.name, {"deleted": 0, "restored": 0, "inserted": 0})
+        counts["deleted"] += undo.delete_inserted()
+        kept = undo.count_kept()
+        if kept:
+            report.kept[undo.table.name] = report.kept.get(undo.table.name, 0) + kept
+    for undo in undos:
+        report.restored[undo.table.name]["inserted"] += undo.insert_deleted()
+        report.restored[undo.table.name]["restored"] += undo.restore_updated()
+    connection.execute(sa.delete(change).where(change.c.run_id == run_id))
+
+
+def _refuse_if_changed(undos: Sequence["_TableUndo"], run_id: str) -> None:
+    changed = [f"{undo.table.name} {key}" for undo in undos for key in undo.changed_since()]
+    if changed:
+        raise RollbackRefused(
+            f"Rows were changed since run {run_id}: {', '.join(changed[:KEYS_SHOWN])}.",
+            "Roll back the later run first, or force the rollback to lose those changes.",
+        )
+
+
+@dataclass(frozen=True)
+class _TableUndo:
+    """Undoing what one run did to one table."""
+
+    connection: sa.Connection
+    table: sa.Table
+    change: sa.Table
+    run_id: str
+
+    @property
+    def _mine(self) -> sa.ColumnElement[bool]:
+        return (self.change.c.run_id == self.run_id) & (self.change.c.table_name == self.table.name)
+
+    @property
+    def _same_key(self) -> sa.ColumnElement[bool]:
+        keys = key_columns(self.table)
+        return sa.and_(*(k == sa.cast(self.change.c.row_key[k.name].astext, k.type) for k in keys))
+
+    @property
+    def _kept(self) -> sa.ColumnElement[bool]:
+        keep = self.table.info.get(KEEP)
+        return sa.false() if keep is None else keep
+
+    def changed_since(self) -> list[str]:
+        """Keys of rows that are no longer as the run left them."""
+        after = sa.func.md5(row_text(list(self.table.columns)))
+        join = self.change.outerjoin(self.table, self._same_key)
+        present = key_columns(self.table)[0].is_not(None)
+        now = sa.case((present, after))
+        rows = self.connection.execute(
+            sa.select(self.change.c.row_key)
+            .select_from(join)
+            .where(self._mine, now.is_distinct_from(self.change.c.after_md5), sa.not_(sa.func.coalesce(self._kept, False)))
+            .limit(KEYS_SHOWN)
+        )
+        return [" ".join(str(v) for v in row.row_key.values()) for row in rows]
+
+    def delete_inserted(self) -> int:
+        """Delete the rows that the run inserted."""
+        gone = sa.delete(self.table).where(
+            self._mine, self._same_key, self.change.c.before.is_(None), sa.not_(self._kept)
+        )
+        return self.connection.execute(gone).rowcount
+
+    def count_kept(self) -> int:
+        """Inserted rows that stay because somebody has completed them."""
+        if KEEP not in self.table.info:
+            return 0
+        kept = sa.select(sa.func.count()).where(self._mine, self._same_key, self.change.c.before.is_(None), self._kept)
+        return self.connection.scalar(kept) or 0
+
+    def restore_updated(self) -> int:
+        """Give the rows that the run updated their earlier values."""
+        columns = [c for c in self.table.columns if c.computed is None and not c.primary_key]
+        keep = self.table.info.get("kept_columns", ())
+        restored = (
+            sa.update(self.table)
+            .where(
+                self._mine, self._same_key, self.change.c.before.is_not(None), self.change.c.after_md5.is_not(None)
+            )
+            .values({c.name: self._before(c) for c in columns if c.name not in keep})
+        )
+        return self.connection.execute(restored).rowcount
+
+    def insert_deleted(self) -> int:
+        """Insert the rows that the run deleted."""
+        columns = [c for c in self.table.columns if c.computed is None]
+        rows = sa.select(*(self._before(c) for c in columns)).where(self._mine, self.change.c.after_md5.is_(None))
+        insert = sa.insert(self.table).from_select([c.name for c in columns], rows, include_defaults=False)
+        return self.connection.execute(insert).rowcount
+
+    def _before(self, column: sa.Column[Any]) -> sa.ColumnElement[Any]:
+        """A column of the row's earlier image, in its own type."""
+        image = self.change.c.before[column.name]
+        if isinstance(column.type, JSONB):
+            return image
+        if isinstance(column.type, sa.ARRAY):
+            elements = sa.func.jsonb_array_elements_text(image).table_valued("value")
+            return sa.func.array(sa.select(elements.c.value).scalar_subquery())
+        return sa.cast(image.astext, column.type)
+
+
+def _close_log(connection: sa.Connection, system: "System", runs: Sequence[str], request: RollbackRequest) -> None:
+    """Say in the run log that the runs are undone, and so is every later success that only confirmed them."""
+    log, ledger = system.books.run_log, system.books.ledger
+    first = (
+        sa.select(log.c.export_id, sa.func.min(log.c.started_at).label("since"))
+        .where(log.c.run_id.in_(runs))
+        .group_by(log.c.export_id)
+        .subquery("first")
+    )
+    confirmed = sa.and_(
+        log.c.export_id == first.c.export_id,
+        log.c.started_at >= first.c.since,
+        log.c.dry_run.is_(False),
+        log.c.asset != "rollback",
+    )
+    rolled_back = connection.execute(
+        sa.update(log).where(confirmed).values(status=Status.ROLLED_BACK.value).returning(log.c.export_id)
+    ).scalars()
+    exports = sorted(set(rolled_back))
+    connection.execute(
+        sa.delete(ledger).where(ledger.c.run_id.in_(runs), ledger.c.outcome != "rejected")
+    )
+    connection.execute(
+        sa.insert(log).values(
+            run_id=request.by_run,
+            export_id=",".join(exports),
+            asset="rollback",
+            dry_run=False,
+            started_at=sa.func.now(),
+            finished_at=sa.func.clock_timestamp(),
+            status=Status.SUCCESS.value,
+        )
+    )
+
+
+def _proofs(connection: sa.Connection, system: "System", runs: Sequence[str]) -> list[dict[str, str | None]]:
+    """For each asset and partition of the runs: the fingerprint before them, and the one now."""
+    log = system.books.run_log
+    steps = connection.execute(
+        sa.select(log.c.asset, log.c.partition, sa.func.min(log.c.started_at).label("since"))
+        .where(log.c.run_id.in_(runs), log.c.fingerprint.is_not(None))
+        .group_by(log.c.asset, log.c.partition)
+        .order_by(log.c.asset, log.c.partition)
+    ).all()
+    proofs: list[dict[str, str | None]] = []
+    for asset, partition, since in steps:
+        declaration = system.declarations.get(asset)
+        if declaration is None or declaration.target is None:
+            continue
+        where: sa.ColumnElement[bool] = sa.true()
+        if declaration.partitioning is not None and partition is not None:
+            column = declaration.target.c[declaration.partitioning.column]
+            where = column == sa.cast(partition, column.type)
+        columns = business_columns(loaded_columns(declaration.target))
+        before = connection.scalar(
+            sa.select(log.c.fingerprint)
+            .where(
+                log.c.asset == asset,
+                log.c.partition.is_not_distinct_from(partition),
+                log.c.started_at < since,
+                log.c.status == Status.SUCCESS.value,
+                log.c.fingerprint.is_not(None),
+            )
+            .order_by(log.c.finished_at.desc())
+            .limit(1)
+        )
+        actual = connection.scalar(fingerprint_of(declaration.target, columns, where))
+        proofs.append({"asset": asset, "partition": partition, "expected": before or "0:0", "actual": actual})
+    return proofs

@@ -1,0 +1,80 @@
+"""COPY: frames to the server, through Arrow's CSV writer and psycopg, the fastest exact way measured."""
+
+import io
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import pandas as pd
+import psycopg
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import sqlalchemy as sa
+from psycopg import sql
+
+from migration.tables import arrow_schema
+
+_WRITE_OPTIONS = pa_csv.WriteOptions(include_header=False)
+
+
+def to_arrow(frame: pd.DataFrame, columns: Sequence[sa.Column[Any]]) -> pa.Table:
+    """A frame as an Arrow table of the columns' types.
+
+    Raises:
+        pa.ArrowInvalid: a value does not fit its column exactly (a decimal with too many digits, a float as money).
+    """
+    schema = arrow_schema(columns)
+    arrays = [_array(frame[field.name], field.type) for field in schema]
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def _array(series: pd.Series, kind: pa.DataType) -> pa.Array:
+    if isinstance(series.dtype, pd.ArrowDtype):
+        array = pa.array(series)
+        return array if array.type == kind else array.cast(kind)
+    if pa.types.is_string(kind) and series.dtype == object:
+        series = series.map(str, na_action="ignore")
+    if pd.api.types.is_float_dtype(series.dtype) and series.notna().any():
+        raise pa.ArrowInvalid(f"column {series.name}: a float where {kind} is declared")
+    return pa.array(series.astype(object), type=kind, from_pandas=True)
+
+
+def copy_frames(
+    connection: sa.Connection,
+    table: sa.Table,
+    columns: Sequence[sa.Column[Any]],
+    frames: Iterable[pd.DataFrame],
+) -> int:
+    """COPY frames into a table, inside the connection's transaction.
+
+    Args:
+        connection: decides the transaction and, by its schema translation, the schema.
+        table: where to.
+        columns: the columns that the frames bring, any order in the frames.
+        frames: row batches; each is sent as it comes.
+
+    Returns:
+        The number of rows sent.
+    """
+    raw: psycopg.Connection[Any] = connection.connection.driver_connection  # type: ignore[assignment]
+    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv)").format(
+        qualified(connection, table), sql.SQL(", ").join(sql.Identifier(c.name) for c in columns)
+    )
+    rows = 0
+    with raw.cursor() as cursor, cursor.copy(statement) as copy:
+        for frame in frames:
+            rows += len(frame)
+            copy.write(_csv(to_arrow(frame, columns)))
+    return rows
+
+
+def _csv(table: pa.Table) -> bytes | memoryview:
+    sink = io.BytesIO()
+    pa_csv.write_csv(table, sink, _WRITE_OPTIONS)
+    return sink.getbuffer()
+
+
+def qualified(connection: sa.Connection, table: sa.Table) -> sql.Identifier:
+    """A table's name as psycopg quotes it, in the schema that the connection translates its own to."""
+    translation = connection.get_execution_options().get("schema_translate_map") or {}
+    schema = translation.get(table.schema, table.schema)
+    return sql.Identifier(schema, table.name) if schema else sql.Identifier(table.name)

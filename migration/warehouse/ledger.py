@@ -1,0 +1,85 @@
+"""The row ledger and the quarantine in the database: written with the rows they describe, only where they differ."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+import sqlalchemy as sa
+
+from migration.outcome import Outcome
+from migration.warehouse.bookkeeping import Bookkeeping
+from migration.warehouse.copying import copy_frames
+from migration.warehouse.upsert import Upsert, create_stage
+
+_REJECT_COLUMNS = (
+    "export_id",
+    "source_table",
+    "source_row",
+    "source_pk",
+    "target_table",
+    "reason_code",
+    "detail",
+    "raw",
+)
+
+
+@dataclass(frozen=True)
+class OutcomeStages:
+    """Temporary tables in which the outcomes of one asset and partition wait for the end of its transaction."""
+
+    books: Bookkeeping
+    export_id: str
+    source_table: str
+    run_id: str
+    ledger: sa.Table
+    rejected: sa.Table
+
+    @classmethod
+    def create(
+        cls, connection: sa.Connection, books: Bookkeeping, *, export_id: str, source_table: str, run_id: str
+    ) -> "OutcomeStages":
+        """Create the stages in the connection's transaction."""
+        ledger = create_stage(connection, list(books.ledger.columns), "row_ledger")
+        rejected = create_stage(connection, [books.rejected.c[n] for n in _REJECT_COLUMNS], "rejected_row")
+        return cls(books, export_id, source_table, run_id, ledger, rejected)
+
+    def add(self, connection: sa.Connection, ledger: pd.DataFrame, rejects: pd.DataFrame) -> None:
+        """Copy a batch of outcomes and rejected rows into the stages."""
+        of_run = {"export_id": self.export_id, "source_table": self.source_table, "run_id": self.run_id}
+        if len(ledger):
+            copy_frames(connection, self.ledger, list(self.books.ledger.columns), [ledger.assign(**of_run)])
+        if len(rejects):
+            columns = [self.books.rejected.c[n] for n in _REJECT_COLUMNS]
+            copy_frames(connection, self.rejected, columns, [rejects.assign(**of_run)])
+
+    def write(self, connection: sa.Connection) -> None:
+        """Write every staged outcome and rejected row, and remove rejected rows that no longer are."""
+        self._write_ledger(connection)
+        self._write_rejects(connection)
+        connection.execute(self._no_longer_rejected())
+
+    def write_rejects_only(self, connection: sa.Connection) -> None:
+        """Write the rejected rows and their outcomes: all that a blocked asset publishes."""
+        connection.execute(sa.delete(self.ledger).where(self.ledger.c.outcome != Outcome.REJECTED.value))
+        self.write(connection)
+
+    def _write_ledger(self, connection: sa.Connection) -> None:
+        ledger = self.books.ledger
+        Upsert(
+            ledger, self.ledger, list(ledger.columns), self.export_id, uncompared=frozenset({"run_id"})
+        ).run(connection, None, self.run_id)
+
+    def _write_rejects(self, connection: sa.Connection) -> None:
+        rejected = self.books.rejected
+        keys = [rejected.c[n] for n in ("export_id", "source_table", "source_row", "target_table")]
+        written = [rejected.c[n] for n in _REJECT_COLUMNS]
+        Upsert(rejected, self.rejected, written, self.export_id, keys=keys).run(connection, None, self.run_id)
+
+    def _no_longer_rejected(self) -> sa.Delete:
+        rejected, stage = self.books.rejected, self.ledger
+        return sa.delete(rejected).where(
+            rejected.c.export_id == stage.c.export_id,
+            rejected.c.source_table == stage.c.source_table,
+            rejected.c.source_row == stage.c.source_row,
+            rejected.c.target_table == stage.c.target_table,
+            stage.c.outcome != Outcome.REJECTED.value,
+        )

@@ -1,0 +1,184 @@
+"""The run log in the database: one row per run, asset and partition, and the gates that are read from it."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql as pg
+
+from migration.outcome import Outcome, Tally
+
+
+class Status(StrEnum):
+    """How a run of an asset and partition stands."""
+
+    RUNNING = "running"
+    SUCCESS = "success"
+    BLOCKED = "blocked"
+    FAILED = "failed"
+    VALIDATION_FAILED = "validation_failed"
+    DRY_RUN_OK = "dry_run_ok"
+    DRY_RUN_ISSUES = "dry_run_issues"
+    ROLLED_BACK = "rolled_back"
+
+
+INTERRUPTED = "Interrupted: the process ended before the step did; nothing of it was written."
+
+
+@dataclass(frozen=True)
+class RunLog:
+    """The run log as one run writes it; always in the live schema, also during a dry run.
+
+    Attributes:
+        table: the run log table.
+        run_id: the run.
+        export_id: the export of the run.
+        dry_run: whether the run is dry.
+    """
+
+    table: sa.Table
+    run_id: str
+    export_id: str
+    dry_run: bool
+
+    def _execute(self, connection: sa.Connection, statement: Any) -> sa.CursorResult[Any]:
+        live = {self.table.schema: self.table.schema}
+        return connection.execute(statement, execution_options={"schema_translate_map": live})
+
+    def start(self, connection: sa.Connection, asset: str, partition: str | None, overrides: Sequence[str]) -> None:
+        """Say that a step runs; a retry of the step in the same run starts its row anew."""
+        insert = pg.insert(self.table).values(
+            run_id=self.run_id,
+            export_id=self.export_id,
+            asset=asset,
+            partition=partition,
+            dry_run=self.dry_run,
+            overrides=list(overrides),
+            started_at=sa.func.clock_timestamp(),
+            status=Status.RUNNING.value,
+        )
+        again = {"started_at": insert.excluded.started_at, "status": insert.excluded.status, "finished_at": None}
+        key = [self.table.c.run_id, self.table.c.asset, sa.func.coalesce(self.table.c.partition, sa.literal_column("''"))]
+        self._execute(connection, insert.on_conflict_do_update(index_elements=key, set_=again))
+
+    def close_interrupted(self, connection: sa.Connection, asset: str, partition: str | None) -> None:
+        """Mark runs of the asset that never ended; the caller holds the asset's lock, so none of them is alive."""
+        log = self.table
+        dead = sa.and_(
+            log.c.asset == asset,
+            log.c.partition.is_not_distinct_from(partition),
+            log.c.status == Status.RUNNING.value,
+            log.c.dry_run == self.dry_run,
+            log.c.run_id != self.run_id,
+        )
+        values = {"status": Status.FAILED.value, "error": INTERRUPTED, "finished_at": sa.func.clock_timestamp()}
+        self._execute(connection, sa.update(log).where(dead).values(values))
+
+    def finish(
+        self,
+        connection: sa.Connection,
+        asset: str,
+        partition: str | None,
+        status: Status,
+        tally: Tally,
+        *,
+        fingerprint: str | None = None,
+        error: str | None = None,
+    ) -> None:
+        """Say how a step ended, with its counts."""
+        log = self.table
+        mine = sa.and_(
+            log.c.run_id == self.run_id, log.c.asset == asset, log.c.partition.is_not_distinct_from(partition)
+        )
+        values: dict[str, Any] = {
+            "source_rows": tally.source_rows,
+            **{outcome.value: tally.count(outcome) for outcome in Outcome},
+            "rejected_by": dict(tally.rejected_by),
+            "skipped_by": dict(tally.skipped_by),
+            "warnings": dict(tally.warnings),
+            "fingerprint": fingerprint,
+            "finished_at": sa.func.clock_timestamp(),
+            "status": status.value,
+            "error": error,
+        }
+        self._execute(connection, sa.update(log).where(mine).values(values))
+
+    def log_empty_partitions(self, connection: sa.Connection, asset: str, partitions: Sequence[str]) -> None:
+        """Log partitions that have no row in this export: success with zeros, in one statement."""
+        if not partitions:
+            return
+        status = Status.DRY_RUN_OK if self.dry_run else Status.SUCCESS
+        rows = sa.select(sa.func.unnest(sa.cast(list(partitions), sa.ARRAY(sa.Text))).label("partition")).subquery()
+        insert = pg.insert(self.table).from_select(
+            ["run_id", "export_id", "asset", "partition", "dry_run", "started_at", "finished_at", "status"],
+            sa.select(
+                sa.literal(self.run_id, sa.Text),
+                sa.literal(self.export_id, sa.Text),
+                sa.literal(asset, sa.Text),
+                rows.c.partition,
+                sa.literal(self.dry_run),
+                sa.func.clock_timestamp(),
+                sa.func.clock_timestamp(),
+                sa.literal(status.value, sa.Text),
+            ),
+            include_defaults=False,
+        )
+        self._execute(connection, insert.on_conflict_do_nothing())
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How an upstream asset stands for an export: the latest run that ended."""
+
+    asset: str
+    partition: str | None
+    status: str
+    run_id: str
+
+
+def shut_gates(
+    connection: sa.Connection, log: sa.Table, export_id: str, upstream: Sequence[str], partition: str | None
+) -> list[Verdict]:
+    """The upstream assets (or their partitions) that have not succeeded for an export.
+
+    An upstream asset that is partitioned counts with the same partition where it has one of that key, else with all
+    partitions that it ran. One that never ended a run for the export is shut with the status `never ran`.
+    """
+    if not upstream:
+        return []
+    newest = (
+        sa.select(log.c.asset, log.c.partition, log.c.status, log.c.run_id)
+        .distinct(log.c.asset, sa.func.coalesce(log.c.partition, sa.literal_column("''")))
+        .where(
+            log.c.export_id == export_id,
+            log.c.asset.in_(list(upstream)),
+            log.c.dry_run.is_(False),
+            log.c.status != Status.RUNNING.value,
+        )
+        .order_by(log.c.asset, sa.func.coalesce(log.c.partition, sa.literal_column("''")), log.c.finished_at.desc())
+    )
+    verdicts = [Verdict(*row) for row in connection.execute(newest)]
+    shut: list[Verdict] = []
+    for asset in upstream:
+        of_asset = [v for v in verdicts if v.asset == asset]
+        same = [v for v in of_asset if partition is not None and v.partition == partition]
+        partitioned = any(v.partition is not None for v in of_asset)
+        relevant = same if partition is not None and partitioned else of_asset
+        if not relevant:
+            shut.append(Verdict(asset, partition if partitioned else None, "never ran", ""))
+        shut.extend(v for v in relevant if v.status != Status.SUCCESS.value)
+    return shut
+
+
+def last_finished(
+    connection: sa.Connection, log: sa.Table, asset: str, export_id: str
+) -> dt.datetime | None:
+    """When an asset last ended a successful run for an export."""
+    return connection.scalar(
+        sa.select(sa.func.max(log.c.finished_at)).where(
+            log.c.asset == asset, log.c.export_id == export_id, log.c.status == Status.SUCCESS.value
+        )
+    )

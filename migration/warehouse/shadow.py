@@ -1,0 +1,106 @@
+"""The shadow schema of a dry run: a copy of the live tables to write into, and what would change against them."""
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.schema import CreateSchema, DropSchema
+
+from migration.tables import business_columns, key_columns
+from migration.warehouse.ddl import ensure_schema, lock_for_transaction
+
+KEYS_SHOWN = 10
+
+
+def shadow_name(schema: str) -> str:
+    """The name of a schema's shadow."""
+    return f"{schema}__dry_run"
+
+
+def _owner_table(metadata: sa.MetaData) -> sa.Table:
+    return sa.Table("shadow_owner", sa.MetaData(), sa.Column("run_id", sa.Text), schema=shadow_name(str(metadata.schema)))
+
+
+def prepare_shadow(engine: sa.Engine, metadata: sa.MetaData, run_id: str) -> None:
+    """Clone the live tables into the shadow schema, once per dry run; it stays until the next one.
+
+    Args:
+        engine: the target database.
+        metadata: the tables of the schema.
+        run_id: the dry run; a shadow that it has prepared already is left as it is.
+    """
+    owner = _owner_table(metadata)
+    with engine.begin() as connection:
+        ensure_schema(connection, metadata)
+        lock_for_transaction(connection, f"schema {owner.schema}")
+        if sa.inspect(connection).has_table(owner.name, schema=owner.schema) and (
+            connection.scalar(sa.select(owner.c.run_id)) == run_id
+        ):
+            return
+        connection.execute(DropSchema(str(owner.schema), cascade=True, if_exists=True))
+        connection.execute(CreateSchema(str(owner.schema)))
+        owner.create(connection)
+        connection.execute(sa.insert(owner).values(run_id=run_id))
+        _clone(connection, metadata, str(owner.schema))
+
+
+def _clone(connection: sa.Connection, metadata: sa.MetaData, shadow: str) -> None:
+    """Copy the live tables as they are now: structure from the declaration, rows from the live schema."""
+    translate = {"schema_translate_map": {metadata.schema: shadow}}
+    metadata.create_all(connection.execution_options(**translate), checkfirst=False)
+    connection.execution_options(schema_translate_map={})
+    for table in metadata.sorted_tables:
+        names = [c.name for c in table.columns if c.computed is None]
+        copy = sa.Table(table.name, sa.MetaData(), *(sa.Column(n) for n in names), schema=shadow)
+        connection.execute(sa.insert(copy).from_select(names, sa.select(*(table.c[n] for n in names))))
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What a dry run would change in a live table: counts, and the first keys that change."""
+
+    inserted: int
+    updated: int
+    deleted: int
+    unchanged: int
+    keys: list[str]
+
+
+def compare_with_live(connection: sa.Connection, table: sa.Table) -> Difference:
+    """Compare the shadow of a table with the live one by business data.
+
+    Args:
+        connection: any connection to the target database; its schema translation is not used.
+        table: the live table.
+    """
+    keys = key_columns(table)
+    columns = business_columns(c for c in table.columns if c.computed is None)
+    shadow = sa.Table(
+        table.name,
+        sa.MetaData(),
+        *(sa.Column(c.name, c.type) for c in table.columns),
+        schema=shadow_name(str(table.schema)),
+    ).alias("shadow")
+    live = table.alias("live")
+    same_key = sa.and_(*(shadow.c[k.name] == live.c[k.name] for k in keys))
+    first = keys[0].name
+    in_both = sa.and_(shadow.c[first].is_not(None), live.c[first].is_not(None))
+    rows = [sa.func.row(*(side.c[c.name] for c in columns)) for side in (shadow, live)]
+    differs = rows[0].is_distinct_from(rows[1])
+    joined = live.join(shadow, same_key, full=True)
+    states = {
+        "inserted": live.c[first].is_(None),
+        "updated": sa.and_(in_both, differs),
+        "deleted": shadow.c[first].is_(None),
+        "unchanged": sa.and_(in_both, sa.not_(differs)),
+    }
+    untranslated = {"schema_translate_map": {}}
+    counts = connection.execute(
+        sa.select(*(sa.func.count().filter(state).label(name) for name, state in states.items())).select_from(joined),
+        execution_options=untranslated,
+    ).one()
+    named = [sa.func.coalesce(shadow.c[k.name], live.c[k.name]) for k in keys]
+    changed = sa.select(*named).select_from(joined).where(sa.or_(in_both.self_group() & differs, ~in_both))
+    first_keys = connection.execute(
+        changed.order_by(*named).limit(KEYS_SHOWN), execution_options=untranslated
+    ).all()
+    return Difference(*counts, [" ".join(str(part) for part in key) for key in first_keys])
