@@ -246,9 +246,7 @@ def _remove_old_frames(root: UPath) -> int:
     return removed
 
 
-def build_definitions(
-    system: System, assets: Sequence[dg.AssetsDefinition], automation: Automation
-) -> dg.Definitions:
+def build_definitions(system: System, assets: Sequence[dg.AssetsDefinition], automation: Automation) -> dg.Definitions:
     """The Definitions of a code location."""
     return dg.Definitions(
         assets=[system.landing_asset, *assets],

@@ -86,9 +86,7 @@ class Check:
     def limits_text(self) -> str:
         """The limits in words, for metadata and docs."""
         parts = [
-            f"{level}: {measure} {limit.error}"
-            for level, limits in self._levels()
-            for measure, limit in limits.items()
+            f"{level}: {measure} {limit.error}" for level, limits in self._levels() for measure, limit in limits.items()
         ]
         return "; ".join(parts) or "reported only"
 
@@ -233,9 +231,7 @@ def _ledger_counts(scope: Scope, target: sa.Table) -> sa.Select[Any]:
         ledger.c.target_table == target.name,
     )
     if scope.partition is not None and scope.staged_rows is not None:
-        staged = sa.select(scope.staged_rows.c.source_row).where(
-            scope.staged_rows.c.target_table == target.name
-        )
+        staged = sa.select(scope.staged_rows.c.source_row).where(scope.staged_rows.c.target_table == target.name)
         statement = statement.where(ledger.c.source_row.in_(staged))
     return statement
 
@@ -280,8 +276,7 @@ def orphans(name: str, target: sa.Table, *, partition_column: str | None = None)
 
     def measure(scope: Scope) -> sa.Select[Any]:
         counts = [
-            sa.select(sa.func.count()).select_from(dangling(key, scope).subquery()).scalar_subquery()
-            for key in keys
+            sa.select(sa.func.count()).select_from(dangling(key, scope).subquery()).scalar_subquery() for key in keys
         ]
         total = counts[0]
         for count in counts[1:]:

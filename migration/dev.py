@@ -6,6 +6,7 @@ it: the same programs with the same command lines, as `docs/decisions/` tells wi
 """
 
 import http.client
+import logging
 import multiprocessing
 import os
 import runpy
@@ -44,6 +45,8 @@ _SHARED_IMPORTS = [
     "psycopg",
     "sqlalchemy",
 ]
+_log = logging.getLogger(__name__)
+
 _ANSWER_SECONDS = 300
 _STOP_SECONDS = 30
 
@@ -201,6 +204,7 @@ def _end(running: Iterable[BaseProcess]) -> None:
     for process in backwards:
         process.join(max(0.0, deadline - time.monotonic()))
         if process.is_alive():
+            _log.warning("Process %s did not end within %s s and was killed", process.pid, _STOP_SECONDS)
             process.kill()
             process.join()
 

@@ -113,9 +113,7 @@ def _runs(connection: sa.Connection, system: "System", request: RollbackRequest)
     return list(found)
 
 
-def _undo(
-    connection: sa.Connection, system: "System", run_id: str, force: bool, report: RollbackReport
-) -> None:
+def _undo(connection: sa.Connection, system: "System", run_id: str, force: bool, report: RollbackReport) -> None:
     change = system.books.change
     touched = set(connection.scalars(sa.select(change.c.table_name).where(change.c.run_id == run_id).distinct()))
     tables = [t for t in system.metadata.sorted_tables if t.name in touched]
@@ -175,7 +173,9 @@ class _TableUndo:
         rows = self.connection.execute(
             sa.select(self.change.c.row_key)
             .select_from(join)
-            .where(self._mine, now.is_distinct_from(self.change.c.after_md5), sa.not_(sa.func.coalesce(self._kept, False)))
+            .where(
+                self._mine, now.is_distinct_from(self.change.c.after_md5), sa.not_(sa.func.coalesce(self._kept, False))
+            )
             .limit(KEYS_SHOWN)
         )
         return [" ".join(str(v) for v in row.row_key.values()) for row in rows]
@@ -200,9 +200,7 @@ class _TableUndo:
         keep = self.table.info.get("kept_columns", ())
         restored = (
             sa.update(self.table)
-            .where(
-                self._mine, self._same_key, self.change.c.before.is_not(None), self.change.c.after_md5.is_not(None)
-            )
+            .where(self._mine, self._same_key, self.change.c.before.is_not(None), self.change.c.after_md5.is_not(None))
             .values({c.name: self._before(c) for c in columns if c.name not in keep})
         )
         return self.connection.execute(restored).rowcount
@@ -244,9 +242,7 @@ def _close_log(connection: sa.Connection, system: "System", runs: Sequence[str],
         sa.update(log).where(confirmed).values(status=Status.ROLLED_BACK.value).returning(log.c.export_id)
     ).scalars()
     exports = sorted(set(rolled_back))
-    connection.execute(
-        sa.delete(ledger).where(ledger.c.run_id.in_(runs), ledger.c.outcome != "rejected")
-    )
+    connection.execute(sa.delete(ledger).where(ledger.c.run_id.in_(runs), ledger.c.outcome != "rejected"))
     connection.execute(
         sa.insert(log).values(
             run_id=request.by_run,

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
 import pandas as pd
@@ -230,6 +231,11 @@ def arrow_schema(columns: Sequence[sa.Column[Any]]) -> pa.Schema:
 
 def frame_schema(columns: Sequence[sa.Column[Any]], name: str) -> pa_schema.DataFrameSchema:
     """The pandera schema of a frame that is to be written into these columns: nulls and domains."""
+    return _frame_schema(tuple(columns), name)
+
+
+@cache
+def _frame_schema(columns: tuple[sa.Column[Any], ...], name: str) -> pa_schema.DataFrameSchema:
     described = {
         c.name: pa_schema.Column(
             nullable=bool(c.nullable), checks=c.info["domain"].checks() if "domain" in c.info else []

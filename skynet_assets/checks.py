@@ -296,9 +296,9 @@ def _shared_usernames(scope: Scope) -> sa.Select[Any]:
 
 def _share_select(condition: Any, table: sa.Table) -> Any:
     def measure(scope: Scope) -> sa.Select[Any]:
-        return sa.select(
-            sa.func.count().filter(condition).label("rows"), share(condition).label("share")
-        ).select_from(table)
+        return sa.select(sa.func.count().filter(condition).label("rows"), share(condition).label("share")).select_from(
+            table
+        )
 
     return measure
 
@@ -377,11 +377,7 @@ def _incomplete_routers(scope: Scope) -> sa.Select[Any]:
         ",",
         *(sa.case((router.c[name].is_(None), name)) for name in ("ip_address", "username", "password")),
     )
-    return (
-        sa.select(router.c.name, lacking)
-        .where(router.c.credentials_status != "complete")
-        .order_by(router.c.name)
-    )
+    return sa.select(router.c.name, lacking).where(router.c.credentials_status != "complete").order_by(router.c.name)
 
 
 ROUTER_CREDENTIALS = (
@@ -495,9 +491,7 @@ TRANSACTIONS = (
 
 def _mismatched_branches(scope: Scope) -> sa.Select[Any]:
     branch = tables.branch_summaries
-    return sa.select(branch.c.branch_key).where(
-        branch.c.export_id == scope.export.export_id, branch.c.balance_mismatch
-    )
+    return sa.select(branch.c.branch_key).where(branch.c.export_id == scope.export.export_id, branch.c.balance_mismatch)
 
 
 BRANCH_SUMMARIES = (

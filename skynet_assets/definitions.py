@@ -32,3 +32,5 @@ defs = build_definitions(
     ],
     AUTOMATION,
 )
+
+SYSTEM = SKYNET

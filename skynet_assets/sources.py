@@ -69,11 +69,7 @@ branches = SourceTable(
 )
 
 # The legacy system's own later lists: never loaded, compared with what the raw list gives.
-customers_final = SourceTable(
-    "customers_final", columns=("id_pelanggan",), required=False, malformed_rows="abort"
-)
-customers_clean = SourceTable(
-    "customers_clean", columns=("id_pelanggan",), required=False, malformed_rows="abort"
-)
+customers_final = SourceTable("customers_final", columns=("id_pelanggan",), required=False, malformed_rows="abort")
+customers_clean = SourceTable("customers_clean", columns=("id_pelanggan",), required=False, malformed_rows="abort")
 
 ALL = (customers, transactions, branches, customers_final, customers_clean)

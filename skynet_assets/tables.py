@@ -145,9 +145,7 @@ invoices = target(
     _customer_id(),
     _period(),
     sa.Column("amount", sa.Numeric(14, 2), nullable=False, info=at_least(0), comment="Amount due in rupiah"),
-    sa.Column(
-        "amount_paid", sa.Numeric(16, 2), nullable=False, server_default="0", comment="Sum of its transactions"
-    ),
+    sa.Column("amount_paid", sa.Numeric(16, 2), nullable=False, server_default="0", comment="Sum of its transactions"),
     sa.Column("status", sa.Text, nullable=False, info=one_of("paid", "partial", "unpaid", "void")),
     sa.Column("due_date", sa.Date, nullable=False),
     source_row(),
@@ -187,10 +185,7 @@ branch_summaries = target(
         sa.Column(name, sa.Integer)
         for name in ("customers_total", "customers_new", "customers_free", "customers_paid", "customers_unpaid")
     ),
-    *(
-        sa.Column(name, sa.Numeric(16, 2))
-        for name in ("income_total", "expense_total", "balance", "estimated_total")
-    ),
+    *(sa.Column(name, sa.Numeric(16, 2)) for name in ("income_total", "expense_total", "balance", "estimated_total")),
     sa.Column("balance_mismatch", sa.Boolean, comment="Balance is not income less expense"),
     source_row(),
     *provenance(),

@@ -128,9 +128,7 @@ def build_asset(declaration: Declaration) -> dg.AssetsDefinition:
     return asset
 
 
-def _guarded(
-    declaration: Declaration, context: dg.AssetExecutionContext, options: MigrationRun
-) -> Iterator[Any]:
+def _guarded(declaration: Declaration, context: dg.AssetExecutionContext, options: MigrationRun) -> Iterator[Any]:
     """Run the step; turn what goes wrong into one clear line, and only what may pass into a retry."""
     try:
         yield from _AssetRun.begin(declaration, context, options).execute()
@@ -160,9 +158,7 @@ class _AssetRun:
     log: RunLog
 
     @classmethod
-    def begin(
-        cls, declaration: Declaration, context: dg.AssetExecutionContext, options: MigrationRun
-    ) -> "_AssetRun":
+    def begin(cls, declaration: Declaration, context: dg.AssetExecutionContext, options: MigrationRun) -> "_AssetRun":
         system = declaration.system
         run = run_facts(context, options)
         export_id = resolve_export_id(context, run, system.name)
@@ -216,9 +212,7 @@ class _AssetRun:
         if self.run.dry_run:
             return []
         upstream = [name for name in self.declaration.upstream if name in self.declaration.system.declarations]
-        verdicts = shut_gates(
-            connection, self.declaration.system.books.run_log, self.export_id, upstream, partition
-        )
+        verdicts = shut_gates(connection, self.declaration.system.books.run_log, self.export_id, upstream, partition)
         overridden = [v.asset for v in verdicts if v.asset in self.run.options.override_gate]
         shut = [v for v in verdicts if v.asset not in overridden]
         if shut:

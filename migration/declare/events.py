@@ -120,9 +120,7 @@ def _bad_partitions(
     return bad
 
 
-def _failure_text(
-    declaration: "Declaration", bad: Sequence[tuple[str | None, list[str]]], failures: Failures
-) -> str:
+def _failure_text(declaration: "Declaration", bad: Sequence[tuple[str | None, list[str]]], failures: Failures) -> str:
     lines = [f"{_named(partition)}{error.kind}: {error}" for partition, error in failures]
     for partition, names in bad:
         what = "Found" if declaration.fails_after_publishing else "Blocked, no row published"
@@ -137,9 +135,7 @@ def _named(partition: str | None) -> str:
 # --- checks -----------------------------------------------------------------------------------------------------------
 
 
-def _all_judgements(
-    declaration: "Declaration", run: RunFacts, reports: Sequence[StepReport]
-) -> list[Judgement]:
+def _all_judgements(declaration: "Declaration", run: RunFacts, reports: Sequence[StepReport]) -> list[Judgement]:
     """One judgement per declared check: those of the partitions combined, the others measured over the whole table."""
     by_name: dict[str, list[Judgement]] = {}
     for report in reports:
@@ -153,9 +149,7 @@ def _all_judgements(
     ]
 
 
-def _measure_afterwards(
-    declaration: "Declaration", run: RunFacts, checks: Sequence[Check]
-) -> dict[str, Judgement]:
+def _measure_afterwards(declaration: "Declaration", run: RunFacts, checks: Sequence[Check]) -> dict[str, Judgement]:
     with run.engine.connect() as connection:
         scope = declaration.system.scope_of_last_run(declaration, connection, run)
         if run.dry_run:

@@ -135,9 +135,7 @@ class Step:
         """The stage of a table that this step has staged rows for."""
         return self._stages[table.name]
 
-    def copy(
-        self, table: sa.Table, stage: sa.Table, columns: Sequence[sa.Column[Any]], rows: pd.DataFrame
-    ) -> None:
+    def copy(self, table: sa.Table, stage: sa.Table, columns: Sequence[sa.Column[Any]], rows: pd.DataFrame) -> None:
         """Copy rows into a table's stage, validated by the table's pandera schema first."""
         valid = frame_schema(columns, table.name).validate(rows[[c.name for c in columns]])
         copy_frames(self.connection, stage, columns, [valid])
@@ -211,9 +209,7 @@ class Step:
             savepoint.commit()
         return judgements, blocked
 
-    def fingerprint(
-        self, table: sa.Table, columns: Sequence[sa.Column[Any]], where: sa.ColumnElement[bool]
-    ) -> str:
+    def fingerprint(self, table: sa.Table, columns: Sequence[sa.Column[Any]], where: sa.ColumnElement[bool]) -> str:
         """The fingerprint of what this asset writes of a table: business data only."""
         return str(self.connection.scalar(fingerprint_of(table, business_columns(columns), where)))
 

@@ -103,9 +103,7 @@ class System:
             )
         return Export.from_json(note)
 
-    def scope_of_last_run(
-        self, declaration: Declaration, connection: sa.Connection, run: RunFacts
-    ) -> Scope | None:
+    def scope_of_last_run(self, declaration: Declaration, connection: sa.Connection, run: RunFacts) -> Scope | None:
         """What a check may look at when nothing is written: the export of the asset's last successful run.
 
         None when the asset has not succeeded for any export (or for the one that the run names).
@@ -136,12 +134,12 @@ class System:
             export=export,
             frames=frames,
             source_table="" if source is None else source.table,
-            source_rows=0 if source is None else self._source_rows(declaration, connection, found.export_id, source.rows),
+            source_rows=0
+            if source is None
+            else self._source_rows(declaration, connection, found.export_id, source.rows),
         )
 
-    def _source_rows(
-        self, declaration: Declaration, connection: sa.Connection, export_id: str, file_rows: int
-    ) -> int:
+    def _source_rows(self, declaration: Declaration, connection: sa.Connection, export_id: str, file_rows: int) -> int:
         """The rows that the asset was to label: of the file, or what the run log has of an asset fed by a frame."""
         if declaration.partitioning is not None:
             return file_rows

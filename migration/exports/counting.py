@@ -86,7 +86,7 @@ class _CsvTally:
     """Lines outside quotes that are not blank, but the header."""
 
     # Only at its beginning does a quote make a field a quoted one.
-    _QUOTED = re.compile(rb'([,\n])"(?:[^"]++|"")*+"?')
+    _QUOTED = re.compile(rb'"(?<=[,\n]")[^"]*+(?:""[^"]*+)*+"?')
     _INSIDE = re.compile(rb'(?:[^"]++|"")*+')
 
     def __init__(self, *, skip_blank: bool) -> None:
@@ -107,7 +107,7 @@ class _CsvTally:
         if not outside:
             return
         if b'"' in outside:
-            outside = self._QUOTED.sub(rb'\1"', self._before + outside)[1:]
+            outside = self._QUOTED.sub(b'"', self._before + outside)[1:]
             self._inside = outside.endswith(b'"')
         self._lines.feed(outside)
         self._before = outside[-1:]
@@ -120,9 +120,7 @@ class _CsvTally:
 class _ArrayTally:
     """Elements of the outermost array: its own commas, and one more unless it is empty."""
 
-    # Texts, as far as they go: group 1 is a backslash whose other half is in the next chunk, group 2 the closing quote.
-    _TEXT = re.compile(rb'"(?:[^"\\]++|\\.)*+(\\?)("?)', re.DOTALL)
-    _REST_OF_TEXT = re.compile(rb'(?:[^"\\]++|\\.)*+(\\?)("?)', re.DOTALL)
+    _ESCAPE = re.compile(rb"\\.", re.DOTALL)
     _NOT_STRUCTURE = bytes(set(range(256)) - set(b"[]{},"))
     _SPACE = b" \t\r\n"
 
@@ -135,12 +133,15 @@ class _ArrayTally:
 
     def feed(self, chunk: bytes) -> None:
         text = self._held + chunk
-        self._held = b""
-        if self._inside:
-            text = self._leave_text(text)
-        if b'"' in text:
-            text = self._without_texts(text)
-        self._note_first(text)
+        if b"\\" in text:
+            text = self._ESCAPE.sub(b"", text)
+        self._held = b"\\" if text.endswith(b"\\") else b""
+        if not self._first:
+            self._note_first(text)
+        # Without escapes, every quote begins or ends a text: every other piece between quotes is outside of texts.
+        pieces = text.split(b'"')
+        text = b"".join(pieces[self._inside :: 2])
+        self._inside ^= len(pieces) % 2 == 0
         marks = np.frombuffer(text.translate(None, self._NOT_STRUCTURE), dtype=np.uint8)
         if not len(marks):
             return
@@ -152,24 +153,7 @@ class _ArrayTally:
     def count(self) -> int:
         return self._commas + (self._first not in (b"", b"]"))
 
-    def _leave_text(self, text: bytes) -> bytes:
-        rest = self._REST_OF_TEXT.match(text)
-        if rest is None:
-            return text
-        self._held = rest.group(1)
-        self._inside = not rest.group(2)
-        return text[rest.end() :]
-
-    def _without_texts(self, text: bytes) -> bytes:
-        """The text with each JSON text shrunk to `""`; one that goes on in the next chunk to a single quote."""
-        shrunk = self._TEXT.sub(rb'"\1\2', text)
-        self._held = b"\\" if shrunk.endswith(b"\\") else b""
-        self._inside = shrunk.count(b'"') % 2 == 1
-        return shrunk
-
     def _note_first(self, text: bytes) -> None:
-        if self._first:
-            return
         if not self._depth:
             text = text.lstrip(self._SPACE)
             text = text[1:] if text.startswith(b"[") else b""

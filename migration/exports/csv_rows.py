@@ -96,12 +96,7 @@ def _rows(file: ExportFile, source: SourceTable, lines: _Lines) -> Iterator[list
         try:
             fields = next(reader, None)
         except csv.Error:
-            fields = []
-            broken = True
-        else:
-            broken = False
-        if broken:
-            raise format_error(file, f"broken quoting in the row that ends with line {reader.line_num}")
+            raise format_error(file, f"broken quoting in the row that ends with line {reader.line_num}") from None
         if fields is None:
             return
         if fields and not (skip_blank and len(fields) == 1 and _is_blank(lines.taken)):

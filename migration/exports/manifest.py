@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import msgspec
 from upath import UPath
 
-from migration.errors import ManifestMismatch
+from migration.errors import ManifestMismatch, SetupError
 
 MANIFEST_NAME = "manifest.json"
 
@@ -98,12 +98,17 @@ def read_manifest(folder: UPath, system: str | None = None) -> Manifest | None:
 
     Raises:
         ManifestMismatch: it cannot be read as a manifest, or is another system's.
+        SetupError: the file is not readable.
     """
     path = folder / MANIFEST_NAME
     try:
         content = path.read_bytes()
     except FileNotFoundError:
         return None
+    except PermissionError:
+        raise SetupError(
+            f"{path} is not readable.", "Give the user that runs the migration the right to read it."
+        ) from None
     manifest = parse_manifest(content, str(path))
     if system is not None and manifest.system != system:
         raise ManifestMismatch(

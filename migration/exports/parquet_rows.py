@@ -39,11 +39,7 @@ def parquet_blocks(file: ExportFile, source: SourceTable, stream: IO[bytes]) -> 
         try:
             block = next(batches, None)
         except _UNREADABLE:
-            block, broken = None, True
-        else:
-            broken = False
-        if broken:
-            raise format_error(file, f"not readable as Parquet after row {rows}")
+            raise format_error(file, f"not readable as Parquet after row {rows}") from None
         if block is None:
             return
         rows += len(block.records)

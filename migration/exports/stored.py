@@ -132,9 +132,8 @@ def _unpacked(file: ExportFile, stored: Iterable[bytes], chunk_bytes: int) -> It
             try:
                 content = member.decompress(pending, chunk_bytes)
             except zlib.error:
-                content = None
-            if content is None:
-                raise format_error(file, f"broken gzip stream near stored byte {position + len(chunk) - len(pending)}")
+                place = position + len(chunk) - len(pending)
+                raise format_error(file, f"broken gzip stream near stored byte {place}") from None
             if content:
                 yield content
             between = member.eof
@@ -175,7 +174,7 @@ def _check(decoder: codecs.IncrementalDecoder, chunk: bytes, file: ExportFile, p
         return
     try:
         decoder.decode(chunk, final)
-        return
     except UnicodeDecodeError as error:
         place = position - held + error.start
-    raise format_error(file, f"not UTF-8 at byte {place} of the {'unpacked ' if file.gzipped else ''}text")
+        text = "unpacked text" if file.gzipped else "text"
+        raise format_error(file, f"not UTF-8 at byte {place} of the {text}") from None

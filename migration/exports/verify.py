@@ -143,9 +143,8 @@ def verify_export(folder: UPath, system: str, sources: Iterable[SourceTable]) ->
         raise MissingSourceFile(f"There is no export folder {folder}.", "Check the export id and MIGRATION_LANDING.")
     manifest = read_manifest(folder, system)
     _require_listed_files(folder, manifest)
-    claims = _claims(folder, list(sources))
     files: dict[str, VerifiedFile] = {}
-    for source, file in claims:
+    for source, file in _claims(folder, list(sources)):
         verified = _verified(source, file, manifest and manifest.file(file.name))
         files.setdefault(file.name, verified)
     if manifest is not None:

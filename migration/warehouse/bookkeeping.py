@@ -51,9 +51,7 @@ def _run_log(metadata: sa.MetaData) -> sa.Table:
         sa.Column("finished_at", _TIMESTAMP),
         sa.Column("status", sa.Text, nullable=False),
         sa.Column("error", sa.Text),
-        sa.Column(
-            "inputs_digest", sa.Text, comment="Hash of everything the step reads: equal inputs, equal result"
-        ),
+        sa.Column("inputs_digest", sa.Text, comment="Hash of everything the step reads: equal inputs, equal result"),
         comment="One row per run, asset and partition: what was read, what became of it, how it ended",
     )
     sa.Index(

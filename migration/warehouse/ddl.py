@@ -26,9 +26,7 @@ def _complete(connection: sa.Connection, metadata: sa.MetaData) -> bool:
 
 def droppable_for_bulk(table: sa.Table) -> tuple[list[sa.Constraint], list[sa.Index]]:
     """The constraints and indexes of a table that may be built after its first bulk load instead of during it."""
-    referenced = any(
-        key.references(table) for other in table.metadata.tables.values() for key in other.foreign_keys
-    )
+    referenced = any(key.references(table) for other in table.metadata.tables.values() for key in other.foreign_keys)
     kinds: tuple[type[sa.Constraint], ...] = (sa.UniqueConstraint, sa.ForeignKeyConstraint)
     if not referenced:
         kinds += (sa.PrimaryKeyConstraint,)

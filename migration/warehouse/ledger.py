@@ -64,9 +64,9 @@ class OutcomeStages:
 
     def _write_ledger(self, connection: sa.Connection) -> None:
         ledger = self.books.ledger
-        Upsert(
-            ledger, self.ledger, list(ledger.columns), self.export_id, uncompared=frozenset({"run_id"})
-        ).run(connection, None, self.run_id)
+        Upsert(ledger, self.ledger, list(ledger.columns), self.export_id, uncompared=frozenset({"run_id"})).run(
+            connection, None, self.run_id
+        )
 
     def _write_rejects(self, connection: sa.Connection) -> None:
         rejected = self.books.rejected

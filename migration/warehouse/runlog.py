@@ -61,7 +61,11 @@ class RunLog:
             status=Status.RUNNING.value,
         )
         again = {"started_at": insert.excluded.started_at, "status": insert.excluded.status, "finished_at": None}
-        key = [self.table.c.run_id, self.table.c.asset, sa.func.coalesce(self.table.c.partition, sa.literal_column("''"))]
+        key = [
+            self.table.c.run_id,
+            self.table.c.asset,
+            sa.func.coalesce(self.table.c.partition, sa.literal_column("''")),
+        ]
         self._execute(connection, insert.on_conflict_do_update(index_elements=key, set_=again))
 
     def close_interrupted(self, connection: sa.Connection, asset: str, partition: str | None) -> None:
@@ -173,9 +177,7 @@ def shut_gates(
     return shut
 
 
-def last_finished(
-    connection: sa.Connection, log: sa.Table, asset: str, export_id: str
-) -> dt.datetime | None:
+def last_finished(connection: sa.Connection, log: sa.Table, asset: str, export_id: str) -> dt.datetime | None:
     """When an asset last ended a successful run for an export."""
     return connection.scalar(
         sa.select(sa.func.max(log.c.finished_at)).where(

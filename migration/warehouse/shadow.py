@@ -17,7 +17,9 @@ def shadow_name(schema: str) -> str:
 
 
 def _owner_table(metadata: sa.MetaData) -> sa.Table:
-    return sa.Table("shadow_owner", sa.MetaData(), sa.Column("run_id", sa.Text), schema=shadow_name(str(metadata.schema)))
+    return sa.Table(
+        "shadow_owner", sa.MetaData(), sa.Column("run_id", sa.Text), schema=shadow_name(str(metadata.schema))
+    )
 
 
 def prepare_shadow(engine: sa.Engine, metadata: sa.MetaData, run_id: str) -> None:
@@ -100,7 +102,5 @@ def compare_with_live(connection: sa.Connection, table: sa.Table) -> Difference:
     ).one()
     named = [sa.func.coalesce(shadow.c[k.name], live.c[k.name]) for k in keys]
     changed = sa.select(*named).select_from(joined).where(sa.or_(in_both.self_group() & differs, ~in_both))
-    first_keys = connection.execute(
-        changed.order_by(*named).limit(KEYS_SHOWN), execution_options=untranslated
-    ).all()
+    first_keys = connection.execute(changed.order_by(*named).limit(KEYS_SHOWN), execution_options=untranslated).all()
     return Difference(*counts, [" ".join(str(part) for part in key) for key in first_keys])

@@ -32,9 +32,7 @@ class Changes:
     deleted: int = 0
 
     def __add__(self, other: "Changes") -> "Changes":
-        return Changes(
-            self.inserted + other.inserted, self.updated + other.updated, self.deleted + other.deleted
-        )
+        return Changes(self.inserted + other.inserted, self.updated + other.updated, self.deleted + other.deleted)
 
 
 @cache
@@ -56,9 +54,7 @@ def create_stage(connection: sa.Connection, columns: Sequence[sa.Column[Any]], n
     return stage
 
 
-def _same_key(
-    left: sa.FromClause, right: sa.FromClause, keys: Sequence[sa.Column[Any]]
-) -> sa.ColumnElement[bool]:
+def _same_key(left: sa.FromClause, right: sa.FromClause, keys: Sequence[sa.Column[Any]]) -> sa.ColumnElement[bool]:
     return sa.and_(*(left.c[k.name] == right.c[k.name] for k in keys))
 
 
@@ -133,9 +129,7 @@ class Upsert:
             names = [c.name for c in business_columns(self._others)]
             incoming = [insert.excluded[n] for n in names]
             differs = sa.func.row(*(self.target.c[n] for n in names)).is_distinct_from(sa.func.row(*incoming))
-            set_[changed_at.name] = (
-                sa.case((differs, sa.func.now()), else_=changed_at) if names else changed_at
-            )
+            set_[changed_at.name] = sa.case((differs, sa.func.now()), else_=changed_at) if names else changed_at
         return set_ or {k.name: insert.excluded[k.name] for k in self._keys}
 
     def run(self, connection: sa.Connection, change_log: sa.Table | None, run_id: str) -> Changes:

@@ -118,9 +118,7 @@ def branch_rows(rows: pd.DataFrame, records: list[object], month: dt.date | None
         ]
     )
     raw = [raw_json(records[position], is_secret) for position in failed.index]
-    return Labelled(
-        passed.assign(id=ids, period=month)[loaded], ledger, rejects("branch_summaries", failed, raw)
-    )
+    return Labelled(passed.assign(id=ids, period=month)[loaded], ledger, rejects("branch_summaries", failed, raw))
 
 
 def warnings_of_repeats(rows: pd.DataFrame) -> list[str]:

@@ -235,9 +235,7 @@ FINAL_SCHEMA = pa.unify_schemas(
     [
         arrow_schema(loaded_columns(tables.customers)),
         PACKAGE_FIELDS,
-        pa.schema(
-            [(n, pa.string()) for n in ("source_pk", "router_name", "ktp_photo_url", "warnings")]
-        ),
+        pa.schema([(n, pa.string()) for n in ("source_pk", "router_name", "ktp_photo_url", "warnings")]),
     ]
 )
 

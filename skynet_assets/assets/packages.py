@@ -24,9 +24,7 @@ PACKAGE_FIELDS = pa.schema(
 )
 
 
-def with_packages(
-    rows: pd.DataFrame, names: pd.Series, prices: pd.Series
-) -> tuple[pd.DataFrame, dict[str, pd.Series]]:
+def with_packages(rows: pd.DataFrame, names: pd.Series, prices: pd.Series) -> tuple[pd.DataFrame, dict[str, pd.Series]]:
     """Rows with the package they belong to.
 
     Args:

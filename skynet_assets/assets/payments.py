@@ -34,6 +34,8 @@ PAYMENT_SCHEMA = pa.schema(
         ("source_pk", pa.string()),
         ("customer_id", pa.string()),
         ("period", pa.date32()),
+        ("invoice_id", pa.string()),
+        ("transaction_id", pa.string()),
         ("amount", pa.decimal128(14, 2)),
         ("status", pa.string()),
         ("rank", pa.int8()),
@@ -94,7 +96,7 @@ def accepted_payments(parsed: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
         "method_other": method == "other",
         "proof_unsafe": proofs.map(lambda p: p.unsafe),
     }
-    return parsed[["source_row", "source_pk", "customer_id", "period", "amount"]].assign(
+    accepted = parsed[["source_row", "source_pk", "customer_id", "period", "amount"]].assign(
         status=status,
         rank=parsed["status"].map(lambda s: s.rank),
         payment=payment,
@@ -105,6 +107,7 @@ def accepted_payments(parsed: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
         paid_at=paid_at.where(paid_at != Problem.INVALID, None),
         warnings=join_codes(warnings),
     )
+    return accepted.assign(invoice_id=invoice_ids(accepted), transaction_id=transaction_ids(accepted))
 
 
 _NO_PAYMENT = {"paid": "zero_payment", "partial": "no_payment", "unpaid": "no_payment", "void": "void_invoice"}
@@ -169,30 +172,35 @@ def _known_customers(step: Step) -> frozenset[str]:
     return frozenset(step.connection.scalars(sa.select(tables.customers.c.id)))
 
 
-# --- invoices and transactions ----------------------------------------------------------------------------------------
+def invoice_ids(payments: pd.DataFrame) -> pd.Series:
+    """The id of each row's invoice, made of its customer and month."""
+    pairs = _pairs(payments)
+    ids = {(c, m): str(legacy_uuid(f"skynet:transactions:{c}|{m:%Y-%m}")) for c, m in set(pairs)}
+    return pd.Series([ids[pair] for pair in pairs], index=payments.index, dtype=object)
 
 
-def invoice_id(customer_id: str, month: dt.date) -> str:
-    """The id of the invoice of a customer and month."""
-    return str(legacy_uuid(f"skynet:transactions:{customer_id}|{month:%Y-%m}"))
-
-
-def transaction_texts(payments: pd.DataFrame) -> pd.Series:
-    """What makes a payment the same: customer, month, amount, time, method; the text its id is made from."""
-    parts = zip(
-        payments["customer_id"],
-        payments["period"],
-        payments["payment"],
-        payments["paid_at"],
-        payments["payment_method"],
-        strict=True,
-    )
-    texts = [
-        f"skynet:transactions:{customer}|{month:%Y-%m}|{amount}"
-        f"|{'' if pd.isna(time) else f'{time:%Y-%m-%dT%H:%M:%SZ}'}|{'' if pd.isna(method) else method}"
-        for customer, month, amount, time, method in parts
+def transaction_ids(payments: pd.DataFrame) -> pd.Series:
+    """The id of each row's payment, made of what makes a payment the same; missing where nothing was paid."""
+    columns = [payments[n] for n in ("customer_id", "period", "payment", "paid_at", "payment_method")]
+    ids = [
+        None if amount is None else str(legacy_uuid(_transaction_text(customer, month, amount, time, method)))
+        for customer, month, amount, time, method in zip(*(c.astype(object) for c in columns), strict=True)
     ]
-    return pd.Series(texts, index=payments.index, dtype=object)
+    return pd.Series(ids, index=payments.index, dtype=object)
+
+
+def _transaction_text(
+    customer: str, month: dt.date, amount: Decimal, time: dt.datetime | None, method: str | None
+) -> str:
+    when = "" if pd.isna(time) else f"{time:%Y-%m-%dT%H:%M:%SZ}"
+    return f"skynet:transactions:{customer}|{month:%Y-%m}|{amount:.2f}|{when}|{method or ''}"
+
+
+def _pairs(rows: pd.DataFrame) -> list[tuple[str, dt.date]]:
+    return list(zip(rows["customer_id"], rows["period"], strict=True))
+
+
+# --- invoices and transactions ----------------------------------------------------------------------------------------
 
 
 def grouped_payments(payments: pd.DataFrame) -> pd.DataFrame:
@@ -202,14 +210,12 @@ def grouped_payments(payments: pd.DataFrame) -> pd.DataFrame:
         payments: accepted rows of one month.
 
     Returns:
-        One row per distinct payment with `text`, `status`, `proof_of_payment` (the first there is) and the columns
-        of its first row.
+        One row per distinct payment: its first row, `paid` if any of them is, and the first proof there is.
     """
     paying = payments[payments["payment"].notna()].sort_values("source_row")
-    paying = paying.assign(text=transaction_texts(paying))
-    groups = paying.groupby("text", sort=False)
-    first = paying[~paying["text"].duplicated()].set_index("text")
-    any_paid = (paying["status"] == "paid").groupby(paying["text"]).any()
+    groups = paying.groupby("transaction_id", sort=False)
+    first = paying.drop_duplicates("transaction_id").set_index("transaction_id")
+    any_paid = (paying["status"] == "paid").groupby(paying["transaction_id"]).any()
     return first.assign(
         status=any_paid.map({True: "paid", False: "partial"}), proof_of_payment=groups["proof_of_payment"].first()
     ).reset_index()
@@ -230,9 +236,8 @@ def invoice_rows(payments_clean: pd.DataFrame, billing_days: dict[str, int | Non
     amount_paid = winners["customer_id"].map(paid).astype(object)
     amount_paid = amount_paid.where(amount_paid.notna(), Decimal("0.00"))
     part_paid = (winners["status"] == "unpaid") & (amount_paid > 0)
-    ids = {customer: invoice_id(customer, month) for customer, month in _pairs(winners)}
     rows = winners.assign(
-        id=winners["customer_id"].map(ids),
+        id=winners["invoice_id"],
         code=[f"INV-{month:%Y%m}-{customer}" for customer, month in _pairs(winners)],
         amount_paid=amount_paid,
         status=winners["status"].where(~part_paid, "partial"),
@@ -240,13 +245,7 @@ def invoice_rows(payments_clean: pd.DataFrame, billing_days: dict[str, int | Non
     )
     outcome = pd.Series(Outcome.MERGED.value, index=payments_clean.index)
     outcome[winners.index] = Outcome.LOADED.value
-    return Labelled(
-        rows, label("invoices", payments_clean, outcome, target_key=payments_clean["customer_id"].map(ids))
-    )
-
-
-def _pairs(rows: pd.DataFrame) -> list[tuple[str, dt.date]]:
-    return list(zip(rows["customer_id"], rows["period"], strict=True))
+    return Labelled(rows, label("invoices", payments_clean, outcome, target_key=payments_clean["invoice_id"]))
 
 
 def due_date(month: dt.date, billing_day: int | None) -> dt.date:
@@ -262,19 +261,14 @@ def transaction_rows(payments_clean: pd.DataFrame) -> Labelled:
         payments_clean: accepted rows of one month.
     """
     grouped = grouped_payments(payments_clean)
-    rows = grouped.assign(
-        id=grouped["text"].map(lambda text: str(legacy_uuid(text))),
-        invoice_id=[invoice_id(customer, month) for customer, month in _pairs(grouped)],
-        amount=grouped["payment"],
-    )
+    rows = grouped.assign(id=grouped["transaction_id"], amount=grouped["payment"])
     paying = payments_clean["payment"].notna()
     outcome = pd.Series(Outcome.SKIPPED.value, index=payments_clean.index)
     outcome[paying] = Outcome.MERGED.value
     outcome[payments_clean["source_row"].isin(grouped["source_row"])] = Outcome.LOADED.value
-    ids = dict(zip(rows["text"], rows["id"], strict=True))
-    keys = transaction_texts(payments_clean[paying]).map(ids).reindex(payments_clean.index)
     loaded = outcome == Outcome.LOADED.value
     reason = payments_clean["warnings"].where(loaded, None).where(paying, payments_clean["no_payment_rule"])
+    keys = payments_clean["transaction_id"]
     return Labelled(rows, label("transactions", payments_clean, outcome, reason=reason, target_key=keys))
 
 
@@ -289,7 +283,9 @@ def invoices(step: Step, payments_clean: pd.DataFrame) -> Labelled:
     customers = tables.customers
     ids = payments_clean["customer_id"].unique().tolist()
     days = step.connection.execute(
-        sa.select(customers.c.id, customers.c.billing_day).where(customers.c.id == sa.any_(sa.literal(ids, sa.ARRAY(sa.Text))))
+        sa.select(customers.c.id, customers.c.billing_day).where(
+            customers.c.id == sa.any_(sa.literal(ids, sa.ARRAY(sa.Text)))
+        )
     )
     return invoice_rows(payments_clean, {row.id: row.billing_day for row in days})
 
@@ -298,9 +294,7 @@ def _delete_superseded(step: Step) -> None:
     """Delete transactions of this export's invoices that the export no longer has."""
     transaction, invoice = tables.transactions, tables.invoices
     month = sa.cast(step.partition, sa.Date)
-    of_export = sa.select(invoice.c.id).where(
-        invoice.c.period == month, invoice.c.export_id == step.export.export_id
-    )
+    of_export = sa.select(invoice.c.id).where(invoice.c.period == month, invoice.c.export_id == step.export.export_id)
     step.facts["superseded"] = step.delete(
         transaction,
         (transaction.c.period == month)

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from migration.parsing.cells import cell_array, decode_cell, encode_cell, from_json, parse_each, parse_pairs, to_json
@@ -28,6 +28,7 @@ def same(left: Any, right: Any) -> bool:
     return type(left) is type(right) and left == right
 
 
+@settings(deadline=None)
 @given(values)
 def test_a_cell_gives_its_value_back(value: Any) -> None:
     if isinstance(value, list | dict):
@@ -39,6 +40,7 @@ def test_a_cell_gives_its_value_back(value: Any) -> None:
         assert same(decode_cell(encode_cell(value)), value)
 
 
+@settings(deadline=None)
 @given(values, values)
 def test_two_values_have_one_cell_only_if_they_are_the_same(left: Any, right: Any) -> None:
     if encode_cell(left) == encode_cell(right):
@@ -79,12 +81,14 @@ columns = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(columns)
 def test_a_column_of_cells_is_the_cells_of_its_values(column: list[Any]) -> None:
     assert cell_array(column).to_pylist() == [encode_cell(value) for value in column]
     assert str(cell_array(column).type) == "string"
 
 
+@settings(deadline=None)
 @given(columns)
 def test_parsers_see_each_value_and_are_called_once_per_distinct_cell(column: list[Any]) -> None:
     cells = cell_array(column).to_pandas()
@@ -101,6 +105,7 @@ def test_parsers_see_each_value_and_are_called_once_per_distinct_cell(column: li
     assert len(calls) <= len({encode_cell(value) for value in column}) + 1
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(scalars, scalars)))
 def test_parsers_of_several_values_see_each_row(rows: list[tuple[Any, Any]]) -> None:
     left, right = (cell_array([row[at] for row in rows]).to_pandas() for at in (0, 1))
@@ -123,6 +128,7 @@ def test_what_is_not_json_is_refused(text: str) -> None:
         from_json(text)
 
 
+@settings(deadline=None)
 @given(values)
 def test_json_text_gives_its_value_back(value: Any) -> None:
     assert from_json(to_json(value)) == value

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -90,6 +92,7 @@ SOURCES = [
 ]
 
 
+@settings(deadline=None)
 @given(
     rows=st.lists(nested | objects, max_size=6), space=spaces, chunk=sizes, ascii_only=st.booleans(), gz=st.booleans()
 )
@@ -104,6 +107,7 @@ def test_an_array_gives_back_what_was_written(
     assert facts.counted == len(rows)
 
 
+@settings(deadline=None)
 @given(
     rows=st.lists(nested | objects, max_size=6),
     blanks=st.lists(st.sampled_from(["", " ", "\t", "\u00a0", "\u3000 \x0c", "\x1c"]), max_size=3),
@@ -123,6 +127,7 @@ def test_lines_give_back_what_was_written(
     assert facts.counted == len(rows)
 
 
+@settings(deadline=None)
 @given(
     rows=st.lists(st.lists(texts, min_size=2, max_size=2), max_size=6),
     end=st.sampled_from(["\n", "\r\n"]),
@@ -147,7 +152,7 @@ def pieces(*extra: str) -> st.SearchStrategy[bytes]:
 
 
 # Whatever is thrown at them, all chunk sizes give the same, and what is accepted counts the same (see `outcome`).
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 @given(content=pieces('"a"', "a,b\n", '"\n'), chunk=st.integers(1, 6), source=st.sampled_from(SOURCES))
 @example(content=b"a,b\n\r", chunk=1, source=SOURCES[0])
 @example(content=b"a,b\n\r", chunk=1, source=SOURCES[1])
@@ -165,13 +170,13 @@ JSON_PIECES = pieces(
 )
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 @given(content=JSON_PIECES, chunk=st.integers(1, 6), source=st.sampled_from(SOURCES))
 def test_any_json_lines(content: bytes, chunk: int, source: SourceTable) -> None:
     assert outcome("jsonl", content, source, chunk) == outcome("jsonl", content, source, 1 << 20)
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 @given(content=JSON_PIECES, chunk=st.integers(1, 6), source=st.sampled_from(SOURCES))
 @example(content=b'{"a":"\\ud83d"},{"a":"\\ud83d\\ude00"}', chunk=5, source=SOURCES[0])
 def test_any_json_array(content: bytes, chunk: int, source: SourceTable) -> None:
@@ -191,7 +196,7 @@ def stdlib_array(content: bytes) -> Any:
     return value
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 @given(
     content=pieces("{", "}", "[", "]", "1", '{"a":1}', '"b":', ":", "\\", "\\n", '{"a":["x"]},', "true"), chunk=sizes
 )
@@ -202,7 +207,7 @@ def test_an_array_is_accepted_when_and_as_the_standard_library_does(content: byt
     assert (found if found is ExportFormatError else found[0]) == expected
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(content=st.binary(max_size=200), cut=st.integers(0, 200), chunk=sizes)
 @pytest.mark.parametrize("kind", ["json", "jsonl", "csv"])
 def test_no_bytes_raise_anything_but_a_format_error(kind: Format, content: bytes, cut: int, chunk: int) -> None:
@@ -210,7 +215,7 @@ def test_no_bytes_raise_anything_but_a_format_error(kind: Format, content: bytes
         outcome(kind, text, SOURCES[0], chunk)
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(flips=st.lists(st.tuples(st.integers(0, 5000), st.integers(0, 255)), min_size=1, max_size=3), chunk=sizes)
 @pytest.mark.parametrize("kind", ["json", "jsonl", "csv", "parquet"])
 def test_a_mutated_gzip_file_is_read_whole_or_refused(kind: Format, flips: list[tuple[int, int]], chunk: int) -> None:
@@ -230,9 +235,6 @@ def test_a_mutated_gzip_file_is_read_whole_or_refused(kind: Format, flips: list[
 
 
 def parquet_sample() -> bytes:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     sink = io.BytesIO()
     pq.write_table(pa.table({"a": list(range(50)), "b": [str(math.sqrt(n)) for n in range(50)]}), sink)
     return sink.getvalue()
@@ -246,6 +248,7 @@ SAMPLES: dict[str, Callable[[], bytes]] = {
 }
 
 
+@settings(deadline=None)
 @given(content=pieces("{}", "[", "]"), cuts=st.lists(st.integers(0, 60), max_size=6))
 @pytest.mark.parametrize("kind", ["json", "jsonl", "csv"])
 @pytest.mark.parametrize("blank", ["row", "skip"])

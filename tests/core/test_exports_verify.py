@@ -19,6 +19,7 @@ from migration.errors import (
     MissingSourceFile,
     SchemaDriftError,
 )
+from migration.exports import json_rows
 from migration.exports.reading import read_batches
 from migration.exports.sources import SourceTable
 from migration.exports.verify import Export, content_hash, verify_export
@@ -240,9 +241,7 @@ def test_tables_in_sub_folders(folder: UPath) -> None:
 
 def test_a_reader_that_lost_a_row_would_be_found_out(folder: UPath, monkeypatch: pytest.MonkeyPatch) -> None:
     put(folder, customers__jsonl=b'{"id": 1}\n{"id": 2}\n')
-    import migration.exports.json_rows as rows
-
-    decode = rows._plain_lines
-    monkeypatch.setattr(rows, "_plain_lines", lambda text, lines: decode(text, lines[1:]))
+    decode = json_rows._plain_lines
+    monkeypatch.setattr(json_rows, "_plain_lines", lambda text, lines: decode(text, lines[1:]))
     with pytest.raises(ExportFormatError, match="1 rows were read but 2 counted"):
         verify_export(folder, "any", SOURCES)

@@ -1,0 +1,365 @@
+"""The commands of `migrate`."""
+
+import dataclasses
+import datetime as dt
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any, get_type_hints
+from uuid import uuid4
+
+import dagster as dg
+import sqlalchemy as sa
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from migration import embedded
+from migration.cli import output, running
+from migration.declare.failures import as_ours
+from migration.declare.run import MigrationRun, engine_of
+from migration.declare.system import EXPORT_NOTE
+from migration.dev import run_dev
+from migration.errors import SetupError
+from migration.explain import explain as explain_subject
+from migration.exports.find import list_exports
+from migration.exports.verify import Export
+from migration.frames import FrameStore
+from migration.report import asset_lines, reconcile, write_report
+from migration.rollback import RollbackRequest, roll_back
+from migration.settings import Settings, read_settings
+from migration.warehouse.connect import psycopg_url
+from migration.warehouse.ddl import ensure_schema
+
+USAGE, FAILED = 2, 1
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Carries legacy systems into PostgreSQL. Settings come from the environment (MIGRATION_…).",
+)
+System = Annotated[str, typer.Argument(help="skynet, meter, booking, billing or dental")]
+ExportId = Annotated[str, typer.Option("--export", help="The export; by default the newest complete one.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Answer every confirmation with yes.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+
+
+def main() -> None:
+    """Run the command line; every error is one line with its next step."""
+    try:
+        app()
+    except SetupError as error:
+        output.err.print(f"[red]{error.kind}[/red]: {error}")
+        sys.exit(USAGE)
+    except Exception as error:
+        ours = as_ours(error)
+        output.err.print(f"[red]{ours.kind}[/red]: {ours}")
+        sys.exit(FAILED)
+
+
+# --- run --------------------------------------------------------------------------------------------------------------
+
+
+@app.command()
+def run(
+    system: System,
+    export: ExportId = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Write to the shadow schema only.")] = False,
+    only: Annotated[list[str] | None, typer.Option("--only", help="Only this asset; may be repeated.")] = None,
+    yes: Yes = False,
+    options: Annotated[list[str] | None, typer.Option("--set", help="A run option, key=value.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Carry one export of a system through."""
+    settings = read_settings()
+    location = running.load_location(system)
+    chosen = _options(options or []) | ({"export_id": export} if export else {}) | ({"confirm": True} if yes else {})
+    job = f"{system}_dry_run" if dry_run else f"{system}_migration"
+    selection = [dg.AssetKey([system, name]) for name in only] if only else None
+    steps = len(selection or location.definitions.resolve_job_def(job).nodes)
+    with _progress(f"{job}", steps) as on_step:
+        finished = running.run_job(location, job, settings, chosen, on_step, selection)
+    engine = engine_of(settings.database_url, settings)
+    log = location.system.books.run_log
+    with engine.connect() as connection:
+        lines = asset_lines(connection, location.system, log.c.run_id == finished.run_id)
+    if as_json:
+        output.print_json(
+            {"run_id": finished.run_id, "success": finished.success, "assets": [dataclasses.asdict(x) for x in lines]}
+            | {"failures": finished.failures, "checks": finished.checks}
+        )
+    else:
+        output.print_assets(f"{job} · run {finished.run_id}", lines, finished.checks)
+        for step, why in finished.failures.items():
+            output.err.print(f"[red]{step}[/red]: {why}")
+    if not finished.success or finished.error_checks:
+        raise typer.Exit(FAILED)
+
+
+def _options(pairs: list[str]) -> dict[str, Any]:
+    """Run options from `key=value` texts, in the types that they are declared with.
+
+    Raises:
+        SetupError: an option does not exist, or its value has another type.
+    """
+    types = {name: hint for name, hint in get_type_hints(MigrationRun).items() if name in MigrationRun.model_fields}
+    found: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or key not in types:
+            raise SetupError(f"There is no run option in {key!r}.", f"Options: {', '.join(sorted(types))}.")
+        found[key] = _typed(key, value, types[key])
+    return found
+
+
+def _typed(key: str, value: str, kind: Any) -> Any:
+    if kind is bool:
+        if value.lower() not in ("true", "false"):
+            raise SetupError(f"The option {key} is true or false.", f"Write --set {key}=true.")
+        return value.lower() == "true"
+    return [part for part in value.split(",") if part] if kind == list[str] else value
+
+
+@contextmanager
+def _progress(title: str, steps: int) -> Iterator[Callable[[str, str], None]]:
+    """A progress bar over the steps of a run, on standard error."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=output.err, transient=True) as bar:
+        task = bar.add_task(title, total=steps)
+
+        def on_step(step: str, state: str) -> None:
+            bar.update(task, description=f"{title}: {step}", advance=0 if state == "started" else 1)
+
+        yield on_step
+
+
+# --- look -------------------------------------------------------------------------------------------------------------
+
+
+def _open(system: str) -> tuple[Settings, running.Location, sa.Engine]:
+    settings = read_settings()
+    location = running.load_location(system)
+    engine = engine_of(settings.database_url, settings)
+    with engine.begin() as connection:
+        ensure_schema(connection, location.system.metadata)
+    return settings, location, engine
+
+
+@app.command()
+def status(system: Annotated[str, typer.Argument(help="A system; by default all that are built.")] = "") -> None:
+    """Show each system's exports and how its assets stand for the newest that was run."""
+    for name in [system] if system else running.built():
+        settings, location, engine = _open(name)
+        log = location.system.books.run_log
+        with engine.connect() as connection:
+            runs = connection.execute(
+                sa.select(log.c.export_id, log.c.run_id, log.c.dry_run, sa.func.min(log.c.started_at))
+                .group_by(log.c.export_id, log.c.run_id, log.c.dry_run)
+                .order_by(sa.func.min(log.c.started_at).desc())
+                .limit(10)
+            ).all()
+            exports = [folder.name for folder in list_exports(settings.landing, name)]
+            output.print_rows(f"{name}: exports", ("export",), [(each,) for each in exports])
+            output.print_rows(
+                f"{name}: last runs",
+                ("export", "run", "dry", "started"),
+                [(r[0], r[1], "yes" if r[2] else "", r[3].isoformat(timespec="seconds")) for r in runs],
+            )
+            if runs:
+                lines = asset_lines(connection, location.system, log.c.run_id == runs[0].run_id)
+                output.print_assets(f"{name}: run {runs[0].run_id}", lines, {})
+
+
+@app.command()
+def report(
+    system: Annotated[str, typer.Argument(help="A system; by default all that are built.")] = "",
+    export: ExportId = "",
+    as_json: AsJson = False,
+) -> None:
+    """Print the reconciliation of an export, and write it below the reports folder."""
+    sound = True
+    for name in [system] if system else running.built():
+        settings, location, engine = _open(name)
+        export_id = export or _last_export(engine, location)
+        result = reconcile(engine, location.system, settings, export_id, dt.datetime.now(dt.UTC))
+        path = write_report(result, settings.reports)
+        sound = sound and result.sound
+        if as_json:
+            output.print_json(dataclasses.asdict(result) | {"sound": result.sound})
+            continue
+        output.print_assets(f"Reconciliation of {name}, export {export_id}", result.assets, {})
+        output.print_checks("Checks, measured now", result.checks)
+        verdict = "[green]Sound[/green]" if result.sound else "[red]Not sound[/red]"
+        output.out.print(f"{verdict}. Written to {path}")
+    if not sound:
+        raise typer.Exit(FAILED)
+
+
+def _last_export(engine: sa.Engine, location: running.Location) -> str:
+    log = location.system.books.run_log
+    with engine.connect() as connection:
+        found = connection.scalar(
+            sa.select(log.c.export_id)
+            .where(log.c.dry_run.is_(False), log.c.asset != "rollback")
+            .order_by(log.c.started_at.desc())
+            .limit(1)
+        )
+    if found is None:
+        name = location.system.name
+        raise SetupError(f"No export of {name} has been run yet.", f"Run one with `migrate run {name}`.")
+    return str(found)
+
+
+@app.command()
+def rejects(
+    system: System,
+    export: ExportId = "",
+    code: Annotated[str, typer.Option(help="Only this reason code.")] = "",
+    warnings: Annotated[bool, typer.Option("--warnings", help="Loaded rows with a warning instead.")] = False,
+    limit: Annotated[int, typer.Option(min=1, help="How many rows to list.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List rejected rows: file row, target, reason; their values stay in `rejected_row.raw`."""
+    _, location, engine = _open(system)
+    export_id = export or _last_export(engine, location)
+    books = location.system.books
+    if warnings:
+        table, reason = books.ledger, books.ledger.c.reason
+        where = (table.c.outcome == "loaded") & reason.is_not(None)
+        matches = sa.literal(code) == sa.func.any(sa.func.string_to_array(reason, ","))
+    else:
+        table, reason = books.rejected, books.rejected.c.reason_code
+        where, matches = sa.true(), reason == code
+    here = (table.c.export_id == export_id) & where & (matches if code else sa.true())
+    columns = (table.c.source_table, table.c.source_row, table.c.source_pk, table.c.target_table, reason)
+    with engine.connect() as connection:
+        counts = connection.execute(
+            sa.select(table.c.target_table, reason, sa.func.count()).where(here).group_by(table.c.target_table, reason)
+        ).all()
+        rows = connection.execute(sa.select(*columns).where(here).order_by(*columns[:2]).limit(limit)).all()
+    names = ("source table", "row", "legacy key", "target", "reason")
+    if as_json:
+        output.print_json([dict(zip(names, row, strict=True)) for row in rows])
+        return
+    output.print_rows(f"{system}, export {export_id}", ("target", "reason", "rows"), counts)
+    output.print_rows(f"First {limit}", names, rows)
+
+
+@app.command()
+def explain(
+    system: System,
+    subject: Annotated[str, typer.Argument(help="row:17, table:row:17, or the key of a target row")],
+    export: ExportId = "",
+    as_json: AsJson = False,
+) -> None:
+    """Say what became of a source row, or where a target row comes from."""
+    settings, location, engine = _open(system)
+    with engine.connect() as connection:
+        found = explain_subject(connection, location.system, subject, export or None)
+    if as_json:
+        output.print_json([dataclasses.asdict(each) for each in found])
+        return
+    files = _files(settings, system, found[0].export_id)
+    for each in found:
+        table = each.source.split(" ")[0]
+        output.out.print(f"[bold]{each.source}[/bold] ({files.get(table, 'file no longer known')})")
+        output.out.print(f"  → {each.target}: {coloured_outcome(each.outcome)} {each.reason or ''} {each.detail or ''}")
+        if each.target_key:
+            output.out.print(f"    target key {each.target_key}")
+        if each.lost_to:
+            output.out.print(f"    merged: {each.lost_to} was loaded instead")
+        output.out.print(f"    export {each.export_id}, run {each.run_id}")
+
+
+def coloured_outcome(outcome: str) -> str:
+    """An outcome in colour."""
+    return output.coloured({"loaded": "success", "merged": "success"}.get(outcome, outcome)).replace("success", outcome)
+
+
+def _files(settings: Settings, system: str, export_id: str) -> dict[str, str]:
+    note = FrameStore(settings.work / system, export_id, run_id="explain").read_note(EXPORT_NOTE)
+    return {} if note is None else {file.table: str(file.path) for file in Export.from_json(note).files}
+
+
+# --- undo -------------------------------------------------------------------------------------------------------------
+
+
+@app.command()
+def rollback(
+    system: System,
+    run_id: Annotated[str, typer.Option("--run", help="The run to undo.")] = "",
+    export: Annotated[str, typer.Option("--export", help="Undo all runs of this export.")] = "",
+    force: Annotated[bool, typer.Option("--force", help="Also overwrite rows that were changed since.")] = False,
+    yes: Yes = False,
+) -> None:
+    """Put back what was there before a run, or before all runs of an export."""
+    if bool(run_id) == bool(export):
+        raise SetupError("Name either a run or an export.", "Use --run RUN_ID or --export EXPORT_ID.")
+    _, location, engine = _open(system)
+    if not yes and not typer.confirm(f"Undo {run_id or 'all runs of export ' + export} of {system}?"):
+        raise typer.Exit(FAILED)
+    done = roll_back(engine, location.system, RollbackRequest(run_id, export, force, str(uuid4())))
+    output.print_rows(
+        f"Rolled back {len(done.runs)} run(s)",
+        ("table", "deleted", "restored", "inserted again", "kept"),
+        [(t, n["deleted"], n["restored"], n["inserted"], done.kept.get(t, 0)) for t, n in done.restored.items()],
+    )
+    output.out.print(f"Fingerprints {'equal those before' if done.proved else 'differ: see --force or kept rows'}.")
+
+
+# --- samples and servers ----------------------------------------------------------------------------------------------
+
+
+@app.command()
+def sample(
+    system: Annotated[str, typer.Argument(help="A system; by default all that have samples.")] = "",
+    seed: Annotated[int, typer.Option(help="The same seed writes the same bytes.")] = 1,
+    scale: Annotated[float, typer.Option(help="1 = the real volumes.")] = 1.0,
+    file_format: Annotated[str, typer.Option("--format", help="json, jsonl, csv or parquet")] = "json",
+    gzip: Annotated[bool, typer.Option("--gzip", help="Compress the files.")] = False,
+    following: Annotated[bool, typer.Option("--next", help="The export a month later instead.")] = False,
+) -> None:
+    """Write a realistic, dirty sample export into the landing zone."""
+    import samples  # not every installation that runs migrations has the samples
+
+    settings = read_settings()
+    settings.landing.mkdir(parents=True, exist_ok=True)
+    write = samples.next_sample if following else samples.write_sample
+    month = samples.month_after(samples.DEFAULT_MONTH) if following else samples.DEFAULT_MONTH
+    for name in [system] if system else list(samples.SYSTEMS):
+        if name not in samples.SYSTEMS:
+            raise SetupError(f"There is no sample of {name}.", f"Samples: {', '.join(samples.SYSTEMS)}.")
+        export_id = samples.default_export_id(month)
+        if (settings.landing / name / export_id).exists():
+            output.out.print(f"{settings.landing / name / export_id} is there already")
+            continue
+        path = write(name, settings.landing, export_id, seed=seed, scale=scale, format=file_format, gzip=gzip)
+        output.out.print(f"Wrote {path}")
+
+
+@app.command()
+def dev(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 3000,
+) -> None:
+    """Run Dagster's UI and daemon, sensors on, until interrupted."""
+    raise typer.Exit(run_dev(read_settings(), host, port))
+
+
+@app.command()
+def stop() -> None:
+    """Stop the embedded PostgreSQL server."""
+    stopped = embedded.stop(read_settings())
+    output.out.print("Stopped." if stopped else "It was not running.")
+
+
+@app.command("database-url")
+def database_url() -> None:
+    """Print the URL of the target database, for psql and other clients."""
+    typer.echo(psycopg_url(read_settings()))
