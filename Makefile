@@ -1,10 +1,11 @@
-# Needs Python 3.11 or newer and make; everything else is fetched into this folder.
+# Needs Python 3.11 to 3.13 and make; everything else is fetched from PyPI into this folder.
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 
-PYTHON ?= python3
-# Used where there is no uv on the PATH; the version that wrote uv.lock.
+# The first of these that is new enough is used; or name one: make PYTHON=/opt/python/bin/python3.12
+PYTHON := python3 python3.13 python3.12 python3.11
+# Installed where there is no uv on the PATH; the version that wrote uv.lock.
 UV_VERSION := 0.13.9
 BIN := .venv/bin
 READY := .venv/.ready
@@ -17,19 +18,23 @@ help: ## List what can be done
 
 setup: $(READY) ## Install what is locked in uv.lock into .venv (every other target does this itself)
 
-# One recipe, one stamp: a second call, or a parallel one, finds it and does nothing.
+# One recipe and one stamp: a second call finds it, and `make -j` runs it once. Two calls at the same moment are safe
+# too: uv is moved into place in one step, and uv itself locks the environment it writes.
 $(READY): pyproject.toml uv.lock
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) -V 2>&1 || echo missing). Install it, or: make PYTHON=python3.12" >&2; exit 1; }
-	@uv=$$(command -v uv || true); \
-	if [ -z "$$uv" ]; then \
-	  uv=.uv/bin/uv; \
-	  [ -x $$uv ] || { \
-	    $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
-	      echo "$(PYTHON) lacks venv. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }; \
-	    $(PYTHON) -m venv .uv && .uv/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION); } || exit 1; \
+	@for python in $(PYTHON) ''; do \
+	  [ -z "$$python" ] || ! "$$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null || break; \
+	done; \
+	[ -n "$$python" ] || { \
+	  echo "No Python 3.11, 3.12 or 3.13 found (looked for: $(PYTHON)). Install one, or: make PYTHON=/path/to/python" >&2; exit 1; }; \
+	uv=$$(command -v uv) || uv=.uv/bin/uv; \
+	if [ ! -x "$$uv" ]; then \
+	  "$$python" -c 'import ensurepip, venv' 2>/dev/null || { \
+	    echo "$$python lacks the module venv or ensurepip. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }; \
+	  mkdir -p .uv/bin && part=.uv/part.$$$$ && "$$python" -m venv $$part \
+	    && $$part/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION) \
+	    && mv -f $$part/bin/uv .uv/bin/uv && rm -rf $$part || exit 1; \
 	fi; \
-	$$uv sync --frozen --no-progress --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')"
+	UV_PYTHON_DOWNLOADS=never UV_SYSTEM_CERTS=true "$$uv" sync --frozen --no-progress --python "$$("$$python" -c 'import sys; print(sys.executable)')"
 	@touch $@
 
 migrate: $(READY) ## Migrate Skynet: sample export, run, reconciliation report

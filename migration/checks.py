@@ -37,9 +37,7 @@ class Scope:
         source_table: the table of the export that the asset's rows come from.
         source_rows: independent count of the records that were to be labelled.
         partition: the partition that is about to be published; None = the whole table.
-        partition_start: the partition's first day, for tables partitioned by time.
         staged_rows: the ledger stage of the transaction; None when nothing is being written.
-        settings: the asset's settings, such as thresholds from the environment.
     """
 
     connection: sa.Connection
@@ -50,7 +48,6 @@ class Scope:
     source_rows: int
     partition: str | None = None
     staged_rows: sa.Table | None = None
-    settings: dict[str, Any] = field(default_factory=dict)
 
     def fetch(self, statement: sa.Select[Any]) -> pd.DataFrame:
         """The rows of a statement as a frame of objects: numbers stay exact."""
@@ -231,8 +228,10 @@ def _ledger_counts(scope: Scope, target: sa.Table) -> sa.Select[Any]:
         ledger.c.target_table == target.name,
     )
     if scope.partition is not None and scope.staged_rows is not None:
-        staged = sa.select(scope.staged_rows.c.source_row).where(scope.staged_rows.c.target_table == target.name)
-        statement = statement.where(ledger.c.source_row.in_(staged))
+        stage = scope.staged_rows
+        statement = statement.where(
+            stage.c.source_row == ledger.c.source_row, stage.c.target_table == ledger.c.target_table
+        )
     return statement
 
 

@@ -25,9 +25,10 @@ from pathlib import Path
 
 import yaml
 
+from migration import embedded
 from migration.errors import SetupError
 from migration.settings import Settings
-from migration.warehouse.connect import psycopg_url, storage_url
+from migration.warehouse.connect import storage_url
 
 PROJECT = Path(__file__).resolve().parent.parent
 
@@ -71,11 +72,17 @@ def prepare_dagster_home(settings: Settings) -> dict[str, str]:
         "DAGSTER_HOME": str(settings.dagster_home),
         "MIGRATION_DAGSTER_FILES": str(files),
         "MIGRATION_DAGSTER_STORAGE_URL": storage_url(settings),
-        "MIGRATION_DATABASE_URL": psycopg_url(settings),
         "MIGRATION_HOME": str(settings.home),
         "MIGRATION_LANDING": str(settings.landing),
         "MIGRATION_WORK": str(settings.work),
     }
+    # The embedded server goes without a URL: a process that finds it stopped then knows to start it again.
+    if settings.database_url is None:
+        embedded.ensure_running(settings)
+    else:
+        environment["MIGRATION_DATABASE_URL"] = settings.database_url
+    if settings.dagster_database_url is not None:
+        environment["MIGRATION_DAGSTER_DATABASE_URL"] = settings.dagster_database_url
     try:
         files.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(PROJECT / "dagster.yaml", settings.dagster_home / "dagster.yaml")

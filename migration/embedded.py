@@ -43,6 +43,7 @@ ROOT_STAND_IN = "pgserver"
 _SETTINGS_FILE = "migration.conf"
 _LOG_FILE = "server.log"
 _PID_FILE = "postmaster.pid"
+_SOCKET_FOLDER = "postgres-"
 _START_SECONDS = 600
 _STOP_SECONDS = 120
 # sun_path holds 104 bytes on macOS and 108 on Linux, with the name of the socket and a closing zero.
@@ -353,19 +354,28 @@ def _make_socket_folder(data: Path) -> Path:
     name = str(data)
     if len(os.fsencode(name)) <= _LONGEST_SOCKET_FOLDER and re.fullmatch(r"[A-Za-z0-9/._+-]+", name):
         return data
-    base = tempfile.gettempdir()
-    if len(base) > _LONGEST_SOCKET_FOLDER // 2:
-        base = "/tmp"  # noqa: S108
-    folder = Path(tempfile.mkdtemp(prefix="migration-pg-", dir=base))
-    if os.geteuid() == 0:
-        owner = data.stat()
+    base = Path(tempfile.gettempdir())
+    if len(os.fsencode(base)) > _LONGEST_SOCKET_FOLDER // 2:
+        base = Path("/tmp")  # noqa: S108
+    # Always the same one for a data folder, so that a URL handed out outlives a restart of the server.
+    folder = base / f"{_SOCKET_FOLDER}{_mark(data)}"
+    owner = data.stat()
+    if not folder.exists():
+        folder.mkdir(mode=0o700)
         os.chown(folder, owner.st_uid, owner.st_gid)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != owner.st_uid or found.st_mode & 0o077:
+        raise SetupError(
+            f"The embedded server's socket folder {folder} was made by somebody else.",
+            "Have it removed, or set MIGRATION_HOME to a shorter path.",
+        )
+    if os.geteuid() == 0:
         _let_through(folder)
     return folder
 
 
 def _remove_socket_folder(folder: Path, data: Path) -> None:
-    if folder != data and folder.name.startswith("migration-pg-"):
+    if folder != data and folder.name.startswith(_SOCKET_FOLDER):
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -26,6 +26,7 @@ from migration.warehouse.bookkeeping import Bookkeeping
 from migration.warehouse.copying import copy_frames
 from migration.warehouse.fingerprint import fingerprint_of
 from migration.warehouse.ledger import OutcomeStages
+from migration.warehouse.statistics import analyze, analyze_if_stale
 from migration.warehouse.upsert import Changes, Upsert, create_stage, delete_logged, update_logged
 
 
@@ -142,8 +143,11 @@ class Step:
 
     def upsert(self, table: sa.Table, stage: sa.Table, columns: Sequence[sa.Column[Any]]) -> None:
         """Upsert a stage into its table, logging every change."""
+        analyze(self.connection, stage)
         upsert = Upsert(table, stage, columns, self.export.export_id)
-        self.changes += upsert.run(self.connection, self.books.change, self.run.run_id)
+        changes = upsert.run(self.connection, self.books.change, self.run.run_id)
+        analyze_if_stale(self.connection, table, changes.inserted)
+        self.changes += changes
 
     def delete(self, table: sa.Table, condition: sa.ColumnElement[bool]) -> int:
         """Delete rows, logging each; returns how many."""
