@@ -180,11 +180,19 @@ def in_partition(table: sa.Table, column: str | None, scope: Scope) -> sa.Column
     return table.c[column] == sa.cast(scope.partition, table.c[column].type)
 
 
-def conservation(name: str, target: sa.Table, *, partition_column: str | None = None) -> Check:
+def conservation(
+    name: str, target: sa.Table, *, partition_column: str | None = None, ledger_of_loaded: bool = True
+) -> Check:
     """Source = loaded + merged + rejected + skipped, from three counts that share no code.
 
     The ledger says what became of each row, the records of the file were counted by themselves, and what the target
     holds of this export is counted by SQL.
+
+    Args:
+        name: name of the check.
+        target: the target table.
+        partition_column: column of the target that holds the partition's key.
+        ledger_of_loaded: False for a table whose ledger holds only rows that were not plainly loaded.
     """
 
     def measure(scope: Scope) -> sa.Select[Any]:
@@ -197,13 +205,15 @@ def conservation(name: str, target: sa.Table, *, partition_column: str | None = 
             .where(mine, in_partition(target, partition_column, scope))
             .scalar_subquery()
         )
-        total = counts.c.loaded + counts.c.merged + counts.c.rejected + counts.c.skipped
+        loaded = counts.c.loaded if ledger_of_loaded else held
+        others = counts.c.merged + counts.c.rejected + counts.c.skipped
         return sa.select(
             sa.literal(scope.source_rows).label("source_rows"),
-            *counts.c,
+            loaded.label("loaded"),
+            *(counts.c[outcome] for outcome in ("merged", "rejected", "skipped")),
             held.label("target_rows"),
-            (sa.literal(scope.source_rows) - total).label("unaccounted"),
-            (counts.c.loaded - held).label("target_difference"),
+            (sa.literal(scope.source_rows) - loaded - others).label("unaccounted"),
+            (loaded - held).label("target_difference"),
         )
 
     return Check(

@@ -85,7 +85,10 @@ def prepare_dagster_home(settings: Settings) -> dict[str, str]:
         environment["MIGRATION_DAGSTER_DATABASE_URL"] = settings.dagster_database_url
     try:
         files.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(PROJECT / "dagster.yaml", settings.dagster_home / "dagster.yaml")
+        # Moved into place: another command may be reading it.
+        part = settings.dagster_home / f"dagster.yaml.{os.getpid()}"
+        shutil.copyfile(PROJECT / "dagster.yaml", part)
+        part.replace(settings.dagster_home / "dagster.yaml")
     except OSError as error:
         raise SetupError(
             f"Dagster's folder {settings.dagster_home} cannot be written ({error.strerror}).",

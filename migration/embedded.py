@@ -334,9 +334,10 @@ def _start(data: Path) -> None:
 def _start_failure(data: Path) -> SetupError:
     log = data / _LOG_FILE
     lines = log.read_text(errors="replace").splitlines() if log.exists() else []
-    reason = next((line for line in reversed(lines) if re.search(r"FATAL|PANIC", line)), "no reason given")
+    fatal = [line for line in lines if re.search(r"FATAL|PANIC", line)]
+    reason = _last_line("\n".join(fatal or lines)).split("] ")[-1]
     return SetupError(
-        f"The embedded server does not start: {reason.split(']')[-1].strip()[:300]}",
+        f"The embedded server does not start: {reason}",
         f"Read {log}; to begin afresh move {data} away; or set MIGRATION_DATABASE_URL to your own server.",
     )
 

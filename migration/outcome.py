@@ -1,7 +1,7 @@
 """Outcomes: one label per source row and target, decided once, by rules in their declared order.
 
-A rule is a predicate over a whole frame with the code that rows get when they fail it. Quarantine evaluates the rules as
-masks and the first that fails decides; what is left is validated by the target table's pandera schema before it is
+A rule is a predicate over a whole frame with the code that rows get when they fail it. Quarantine evaluates the rules
+as masks and the first that fails decides; what is left is validated by the target table's pandera schema before it is
 written. How outcomes are kept in the database lives in `migration.warehouse.ledger`.
 """
 

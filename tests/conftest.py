@@ -183,3 +183,19 @@ def server15_url() -> Iterator[str]:
         pytest.skip("PostgreSQL 15 is not installed under /usr/lib/postgresql/15")
     with server_with_password(DEBIAN_15) as url:
         yield url
+
+
+@pytest.fixture
+def unused_port() -> int:
+    """A TCP port nobody listens on."""
+    return free_port()
+
+
+@pytest.fixture
+def short_home() -> Iterator[Path]:
+    """A folder below /tmp itself for homes with servers of their own, which are stopped in the end."""
+    made = Path(tempfile.mkdtemp(prefix="migration-home-"))
+    yield made
+    for pid_file in made.rglob("postmaster.pid"):
+        embedded.stop(settings_at(pid_file.parent.parent))
+    shutil.rmtree(made)

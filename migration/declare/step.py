@@ -72,6 +72,7 @@ class Step:
     _connection: sa.Connection | None = None
     _outcomes: OutcomeStages | None = None
     _stages: dict[str, sa.Table] = field(default_factory=dict)
+    _when_blocked: list[Callable[[], None]] = field(default_factory=list)
 
     @property
     def connection(self) -> sa.Connection:
@@ -141,11 +142,26 @@ class Step:
         valid = frame_schema(columns, table.name).validate(rows[[c.name for c in columns]])
         copy_frames(self.connection, stage, columns, [valid])
 
-    def upsert(self, table: sa.Table, stage: sa.Table, columns: Sequence[sa.Column[Any]]) -> None:
-        """Upsert a stage into its table, logging every change."""
+    def relabel(self, ledger: pd.DataFrame) -> None:
+        """Give rows that were labelled as loaded another outcome, found out by set."""
+        self.tally.outcomes[Outcome.LOADED.value] -= len(ledger)
+        self.tally.add(ledger)
+        stage = self.outcomes.ledger
+        rows = sa.select(sa.func.unnest(sa.literal(ledger["source_row"].tolist(), sa.ARRAY(sa.BigInteger))))
+        self.connection.execute(sa.delete(stage).where(stage.c.source_row.in_(rows)))
+        self.outcomes.add(self.connection, ledger, ledger.iloc[:0])
+
+    def on_block(self, undo: Callable[[], None]) -> None:
+        """Register what takes back rows that were written before the savepoint, should the step be blocked."""
+        self._when_blocked.append(undo)
+
+    def upsert(
+        self, table: sa.Table, stage: sa.Table, columns: Sequence[sa.Column[Any]], *, logged: bool = True
+    ) -> None:
+        """Upsert a stage into its table, logging every change unless the table is too large for a change log."""
         analyze(self.connection, stage)
         upsert = Upsert(table, stage, columns, self.export.export_id)
-        changes = upsert.run(self.connection, self.books.change, self.run.run_id)
+        changes = upsert.run(self.connection, self.books.change if logged else None, self.run.run_id)
         analyze_if_stale(self.connection, table, changes.inserted)
         self.changes += changes
 
@@ -206,6 +222,8 @@ class Step:
         blocked = may_block and any(j.blocks for j in judgements)
         if blocked:
             savepoint.rollback()
+            for undo in self._when_blocked:
+                undo()
             self.changes = Changes()
             if self._outcomes is not None:
                 self._outcomes.write_rejects_only(self.connection)

@@ -6,17 +6,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import dagster as dg
+import pandas as pd
 import sqlalchemy as sa
 
 from migration.checks import Check, Scope
 from migration.declare.asset import Declaration, Partitioning, Write, build_asset
+from migration.declare.loading import SourceLoad, stage_source
 from migration.declare.run import RunFacts
 from migration.declare.step import Step, stage_labelled
 from migration.errors import MissingSourceFile
 from migration.exports.sources import SourceTable
 from migration.exports.verify import Export, verify_export
 from migration.frames import FrameStore
-from migration.outcome import Labelled
+from migration.outcome import Labelled, Rule
 from migration.warehouse.bookkeeping import Bookkeeping
 from migration.warehouse.runlog import Status
 
@@ -214,6 +216,46 @@ class System:
                     target=table,
                     checks=tuple(checks),
                     partitioning=partitioning,
+                )
+            )
+
+        return declare
+
+    def loaded_table(
+        self,
+        table: sa.Table,
+        *,
+        source: SourceTable,
+        rules: Sequence[Rule],
+        group: str,
+        checks: Sequence[Check] = (),
+        upstream: Sequence[str] = (EXPORT_ASSET,),
+        is_secret: Callable[[str], bool] = lambda column: False,
+        bulk: bool = False,
+        ledger_of_loaded: bool = True,
+    ) -> Callable[[Callable[[pd.DataFrame], pd.DataFrame]], dg.AssetsDefinition]:
+        """Declare a target table that is streamed from its source file through row rules.
+
+        The function gets a batch of cells and returns the target's columns with `source_row` and `source_pk`, and
+        whatever the rules look at. See `SourceLoad` for the arguments.
+        """
+
+        def declare(function: Callable[[pd.DataFrame], pd.DataFrame]) -> dg.AssetsDefinition:
+            load = SourceLoad(table, source, rules, function, is_secret, bulk, ledger_of_loaded)
+            parents = sorted({key.column.table.name for key in table.foreign_keys} - {table.name})
+            return self.add(
+                Declaration(
+                    system=self,
+                    name=function.__name__,
+                    description=_description(function, table.comment),
+                    group=group,
+                    kinds=frozenset({"postgres", "table"}),
+                    upstream=_distinct([*upstream, *parents]),
+                    stage=lambda step: stage_source(step, load),
+                    source=source,
+                    target=table,
+                    checks=tuple(checks),
+                    remembers_inputs=True,
                 )
             )
 

@@ -23,19 +23,19 @@ def to_arrow(frame: pd.DataFrame, columns: Sequence[sa.Column[Any]]) -> pa.Table
         pa.ArrowInvalid: a value does not fit its column exactly (a decimal with too many digits, a float as money).
     """
     schema = arrow_schema(columns)
-    arrays = [_array(frame[field.name], field.type) for field in schema]
-    return pa.Table.from_arrays(arrays, schema=schema)
+    columns_in_order = [_array(frame[field.name], field.type) for field in schema]
+    return pa.Table.from_arrays(columns_in_order, schema=schema)
 
 
-def _array(series: pd.Series, kind: pa.DataType) -> pa.Array:
-    if isinstance(series.dtype, pd.ArrowDtype):
-        array = pa.array(series)
+def _array(series: pd.Series, kind: pa.DataType) -> pa.Array | pa.ChunkedArray:
+    if series.dtype != object:
+        if pd.api.types.is_float_dtype(series.dtype) and series.notna().any():
+            raise pa.ArrowInvalid(f"column {series.name}: a float where {kind} is declared")
+        array = pa.array(series, from_pandas=True)
         return array if array.type == kind else array.cast(kind)
-    if pa.types.is_string(kind) and series.dtype == object:
+    if pa.types.is_string(kind):
         series = series.map(str, na_action="ignore")
-    if pd.api.types.is_float_dtype(series.dtype) and series.notna().any():
-        raise pa.ArrowInvalid(f"column {series.name}: a float where {kind} is declared")
-    return pa.array(series.astype(object), type=kind, from_pandas=True)
+    return pa.array(series, type=kind, from_pandas=True)
 
 
 def copy_frames(

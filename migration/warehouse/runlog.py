@@ -1,6 +1,6 @@
 """The run log in the database: one row per run, asset and partition, and the gates that are read from it."""
 
-import datetime as dt
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -91,6 +91,7 @@ class RunLog:
         *,
         fingerprint: str | None = None,
         error: str | None = None,
+        inputs_digest: str | None = None,
     ) -> None:
         """Say how a step ended, with its counts."""
         log = self.table
@@ -107,6 +108,7 @@ class RunLog:
             "finished_at": sa.func.clock_timestamp(),
             "status": status.value,
             "error": error,
+            "inputs_digest": inputs_digest,
         }
         self._execute(connection, sa.update(log).where(mine).values(values))
 
@@ -131,6 +133,49 @@ class RunLog:
             include_defaults=False,
         )
         self._execute(connection, insert.on_conflict_do_nothing())
+
+    def fingerprints(self, connection: sa.Connection, assets: Sequence[str]) -> list[str]:
+        """The fingerprint that each asset's last successful run reported, empty where there is none."""
+        return [
+            "" if last is None else last.fingerprint or ""
+            for last in (self.last_success(connection, asset, None) for asset in assets)
+        ]
+
+    def last_success(self, connection: sa.Connection, asset: str, partition: str | None) -> "LastSuccess | None":
+        """The last successful live run of an asset and partition, whatever its export."""
+        log = self.table
+        row = self._execute(
+            connection,
+            sa.select(log)
+            .where(
+                log.c.asset == asset,
+                log.c.partition.is_not_distinct_from(partition),
+                log.c.status == Status.SUCCESS.value,
+                log.c.dry_run.is_(False),
+            )
+            .order_by(log.c.finished_at.desc())
+            .limit(1),
+        ).one_or_none()
+        if row is None:
+            return None
+        tally = Tally(
+            row.source_rows,
+            Counter({outcome.value: getattr(row, outcome.value) for outcome in Outcome}),
+            Counter(row.rejected_by),
+            Counter(row.skipped_by),
+            Counter(row.warnings),
+        )
+        return LastSuccess(row.run_id, row.fingerprint, row.inputs_digest, tally)
+
+
+@dataclass(frozen=True)
+class LastSuccess:
+    """What the run log has of an asset's last successful run."""
+
+    run_id: str
+    fingerprint: str | None
+    inputs_digest: str | None
+    tally: Tally
 
 
 @dataclass(frozen=True)
@@ -175,12 +220,3 @@ def shut_gates(
             shut.append(Verdict(asset, partition if partitioned else None, "never ran", ""))
         shut.extend(v for v in relevant if v.status != Status.SUCCESS.value)
     return shut
-
-
-def last_finished(connection: sa.Connection, log: sa.Table, asset: str, export_id: str) -> dt.datetime | None:
-    """When an asset last ended a successful run for an export."""
-    return connection.scalar(
-        sa.select(sa.func.max(log.c.finished_at)).where(
-            log.c.asset == asset, log.c.export_id == export_id, log.c.status == Status.SUCCESS.value
-        )
-    )

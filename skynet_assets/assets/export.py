@@ -17,7 +17,7 @@ export = SKYNET.export_asset(group=SOURCE, checks=checks.EXPORT)
 
 @dg.asset(key=dg.AssetKey([SKYNET.name, "export_refresh"]), group_name=REFRESH, kinds={"python", "file"})
 def export_refresh() -> Iterator[dg.MaterializeResult]:
-    """Fetches a new export from the legacy server into the landing zone; nothing appears there unless all of it is good.
+    """Fetches a new export from the legacy server into the landing zone; nothing appears there unless all is good.
 
     `SKYNET_EXPORT_BASE_URL` and `SKYNET_EXPORT_TOKEN` name the server. An export that equals the newest one is not
     published.

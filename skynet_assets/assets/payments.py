@@ -162,7 +162,7 @@ def _quarantine(step: Step, failed: pd.DataFrame, records: list[Any]) -> None:
 
 
 def _last_period(step: Step) -> dt.date:
-    """The latest month that an invoice may be for: a year after the export's month, and no later than the partitions."""
+    """The latest month that an invoice may be for: a year after the export's, within the partitions."""
     last_partition = dt.date.fromisoformat(str(MONTHS.get_last_partition_key()))
     month = reference_month(step.export.exported_at)
     return last_partition if month is None else min(months_after(month, rules.ADVANCE_MONTHS), last_partition)
