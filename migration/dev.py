@@ -62,16 +62,14 @@ class Program:
 
 
 def prepare_dagster_home(settings: Settings) -> dict[str, str]:
-    """Make Dagster's home folder and both databases ready.
+    """Make Dagster's home folder ready, and its storage: a wrong setting shows here, in one line.
 
     Returns:
         The environment a Dagster process of this installation needs, to be added to its own.
     """
-    files = settings.dagster_home / "files"
+    storage_url(settings)
     environment = {
         "DAGSTER_HOME": str(settings.dagster_home),
-        "MIGRATION_DAGSTER_FILES": str(files),
-        "MIGRATION_DAGSTER_STORAGE_URL": storage_url(settings),
         "MIGRATION_HOME": str(settings.home),
         "MIGRATION_LANDING": str(settings.landing),
         "MIGRATION_WORK": str(settings.work),
@@ -84,7 +82,7 @@ def prepare_dagster_home(settings: Settings) -> dict[str, str]:
     if settings.dagster_database_url is not None:
         environment["MIGRATION_DAGSTER_DATABASE_URL"] = settings.dagster_database_url
     try:
-        files.mkdir(parents=True, exist_ok=True)
+        settings.dagster_home.mkdir(parents=True, exist_ok=True)
         # Moved into place: another command may be reading it.
         part = settings.dagster_home / f"dagster.yaml.{os.getpid()}"
         shutil.copyfile(PROJECT / "dagster.yaml", part)

@@ -371,7 +371,7 @@ def _make_socket_folder(data: Path) -> Path:
             "Have it removed, or set MIGRATION_HOME to a shorter path.",
         )
     if os.geteuid() == 0:
-        _let_through(folder)
+        _let_through(folder, owner.st_uid)
     return folder
 
 
@@ -407,8 +407,8 @@ def _run_tool(tool: str, arguments: list[str], data: Path) -> subprocess.Complet
     program = binaries() / tool
     owner = data.stat() if os.geteuid() == 0 else None
     if owner:
-        _let_through(data)
-        _open_binaries(program.parent)
+        _let_through(data, owner.st_uid)
+        _open_binaries(program.parent, owner.st_uid)
     return subprocess.run(  # noqa: S603
         [str(program), *arguments],
         cwd=data,
@@ -448,18 +448,18 @@ def _add_account() -> None:
         subprocess.run([program, *command[1:]], capture_output=True, check=False)  # noqa: S603
 
 
-def _let_through(folder: Path) -> None:
+def _let_through(folder: Path, account: int) -> None:
     """Let the server's account pass through the parents of a folder: pass, not list or read."""
     for parent in folder.parents:
-        mode = parent.stat().st_mode
-        if not mode & stat.S_IXOTH and parent.stat().st_uid != folder.stat().st_uid:
+        found = parent.stat()
+        if not found.st_mode & stat.S_IXOTH and found.st_uid != account:
             _log.warning("Letting all users pass through %s, so that the embedded server's account can", parent)
-            parent.chmod(stat.S_IMODE(mode) | stat.S_IXOTH)
+            parent.chmod(stat.S_IMODE(found.st_mode) | stat.S_IXOTH)
 
 
-def _open_binaries(folder: Path) -> None:
+def _open_binaries(folder: Path, account: int) -> None:
     """Let the server's account read and run the wheel's files where a strict umask has closed them."""
-    _let_through(folder)
+    _let_through(folder, account)
     package = folder.parent.parent
     program = (folder / "postgres").stat().st_mode
     if program & stat.S_IXOTH and folder.stat().st_mode & stat.S_IXOTH:

@@ -136,8 +136,8 @@ def server_with_password(programs: Path) -> Iterator[str]:
     data.mkdir(mode=0o700)
     secret.write_text(PASSWORD)
     if account:
-        home.chmod(0o755)
-        os.chown(data, account.pw_uid, account.pw_gid)
+        for path in (home, data, secret):
+            os.chown(path, account.pw_uid, account.pw_gid)
     port = free_port()
 
     def run(tool: str, *arguments: str) -> None:
@@ -170,8 +170,11 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="session")
-def password_server() -> Iterator[str]:
-    """The URL of a server of the newest supported version that asks for a password."""
+def password_server(server: embedded.EmbeddedServer) -> Iterator[str]:
+    """The URL of a server of the newest supported version that asks for a password.
+
+    After the embedded one, whose start lets other accounts run the wheel's programs.
+    """
     with server_with_password(embedded.binaries()) as url:
         yield url
 

@@ -71,15 +71,13 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Carry one export of a system through."""
-    settings = read_settings()
-    location = running.load_location(system)
+    settings, location, engine = _open(system)
     chosen = _options(options or []) | ({"export_id": export} if export else {}) | ({"confirm": True} if yes else {})
     job = f"{system}_dry_run" if dry_run else f"{system}_migration"
     selection = [dg.AssetKey([system, name]) for name in only] if only else None
     steps = len(selection or location.definitions.resolve_job_def(job).nodes)
     with _progress(f"{job}", steps) as on_step:
         finished = running.run_job(location, job, settings, chosen, on_step, selection)
-    engine = engine_of(settings.database_url, settings)
     log = location.system.books.run_log
     with engine.connect() as connection:
         lines = asset_lines(connection, location.system, log.c.run_id == finished.run_id)

@@ -45,7 +45,9 @@ def warehouse_engine(settings: Settings, application_name: str = "migration") ->
     defaults = {"application_name": application_name, "connect_timeout": str(CONNECT_SECONDS), **_KEEPALIVE}
     url = target.url.set(query={**defaults, **target.url.query, "options": options})
     _check(_Target(url, target.setting), _check_warehouse)
-    return sa.create_engine(url, hide_parameters=True, pool_pre_ping=True)
+    # A prepared statement may keep the plan it got while the tables were small: the first load then turns quadratic.
+    unprepared = {"prepare_threshold": None}
+    return sa.create_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args=unprepared)
 
 
 def psycopg_url(settings: Settings) -> str:

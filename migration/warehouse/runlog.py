@@ -200,7 +200,7 @@ def shut_gates(
         return []
     newest = (
         sa.select(log.c.asset, log.c.partition, log.c.status, log.c.run_id)
-        .distinct(log.c.asset, sa.func.coalesce(log.c.partition, sa.literal_column("''")))
+        .ext(pg.distinct_on(log.c.asset, sa.func.coalesce(log.c.partition, sa.literal_column("''"))))
         .where(
             log.c.export_id == export_id,
             log.c.asset.in_(list(upstream)),

@@ -78,14 +78,15 @@ def _ordinal(value: Any) -> int:
     return 0 if isinstance(found, Problem) else found.toordinal()
 
 
-def _differing_fields(merged: pd.DataFrame, winners: pd.DataFrame) -> list[list[str]]:
+def _differing_fields(merged: pd.DataFrame, winners: pd.DataFrame) -> pd.Series:
     fields: list[list[str]] = [[] for _ in range(len(merged))]
     for column in sorted(COMPARED):
         mine, theirs = parse_each(merged[column], text), parse_each(winners[column], text)
         for position, (left, right) in enumerate(zip(mine, theirs, strict=True)):
             if left != right:
                 fields[position].append(column)
-    return fields
+    # Of objects also where nothing was merged: an empty column would be one of floats.
+    return pd.Series(fields, index=merged.index, dtype=object)
 
 
 def clean_labels(failed: pd.DataFrame, merged: pd.DataFrame, records: Mapping[int, Any]) -> Labelled:

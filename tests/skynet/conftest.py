@@ -1,0 +1,57 @@
+"""Fixtures of Skynet's contract tests: installations in scratch databases that already have the schema."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine
+
+from migration import embedded
+from migration.declare import run as declared_run
+from migration.warehouse.connect import warehouse_engine
+from migration.warehouse.ddl import ensure_schema
+from skynet_assets import tables
+from tests.conftest import scratch_database, settings_at
+from tests.skynet.harness import Lab
+
+
+@pytest.fixture(scope="session")
+def skynet_template(server: embedded.EmbeddedServer) -> Iterator[str]:
+    """A database with Skynet's empty schema, to copy."""
+    with scratch_database(server) as url:
+        made = create_engine(url)
+        with made.begin() as connection:
+            ensure_schema(connection, tables.metadata)
+        made.dispose()
+        yield url.rpartition("/")[2].partition("?")[0]
+
+
+@contextmanager
+def installation(server: embedded.EmbeddedServer, template: str, home: Path) -> Iterator[Lab]:
+    """An installation in a copy of a database."""
+    with scratch_database(server, template) as url:
+        settings = settings_at(home, url, url)
+        (home / "landing" / "skynet").mkdir(parents=True)
+        engine = warehouse_engine(settings)
+        yield Lab(settings, engine)
+        engine.dispose()
+        declared_run.engine_of.cache_clear()
+
+
+@pytest.fixture
+def lab(
+    server: embedded.EmbeddedServer, skynet_template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Lab]:
+    """An installation of this test's own."""
+    with installation(server, skynet_template, tmp_path_factory.mktemp("home")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def module_lab(
+    server: embedded.EmbeddedServer, skynet_template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Lab]:
+    """An installation that the tests of a module share."""
+    with installation(server, skynet_template, tmp_path_factory.mktemp("home")) as made:
+        yield made
