@@ -14,9 +14,10 @@ import httpx
 import msgspec
 from upath import UPath
 
+from migration.declare.failures import as_ours
 from migration.declare.run import DRY_RUN_TAGS, EXPORT_TAG, MigrationRun, engine_of
 from migration.declare.system import System
-from migration.errors import MigrationError
+from migration.errors import MigrationError, SetupError
 from migration.exports.find import list_complete_exports
 from migration.exports.fingerprinting import listing_hash
 from migration.rollback import RollbackRequest, roll_back
@@ -183,17 +184,25 @@ class RollbackConfig(dg.Config):
     force: bool = False
 
 
+def _rollback_request(config: RollbackConfig, by_run: str) -> RollbackRequest:
+    if bool(config.run_id) == bool(config.export_id):
+        raise SetupError("Name either a run or an export.", "Set either run_id or export_id in the run config.")
+    return RollbackRequest(config.run_id, config.export_id, config.force, by_run)
+
+
 def rollback_job(system: System) -> dg.JobDefinition:
     """The job that restores what was there before a run, or before all runs of an export."""
 
     @dg.op(name=f"{system.name}_roll_back", description="Restores what was there before, in one transaction.")
     def restore(context: dg.OpExecutionContext, config: RollbackConfig) -> None:
         settings = read_settings()
-        request = RollbackRequest(config.run_id, config.export_id, config.force, context.run_id)
         try:
+            request = _rollback_request(config, context.run_id)
             report = roll_back(engine_of(settings.database_url, settings), system, request)
-        except MigrationError as error:
-            raise dg.Failure(f"{error.kind}: {error}", allow_retries=False) from None
+        except Exception as error:
+            # Whatever it is: a database's own message quotes rows.
+            ours = as_ours(error)
+            raise dg.Failure(f"{ours.kind}: {ours}", allow_retries=False) from None
         context.add_output_metadata(report.metadata())
 
     @dg.job(

@@ -18,7 +18,7 @@ from pandera.errors import SchemaErrors
 
 from migration.exports.verify import Export
 from migration.frames import FrameStore
-from migration.tables import Role, key_columns, role_of
+from migration.tables import Query, Role, key_columns, role_of
 from migration.warehouse.bookkeeping import Bookkeeping
 
 KEYS_SHOWN = 10
@@ -49,13 +49,13 @@ class Scope:
     partition: str | None = None
     staged_rows: sa.Table | None = None
 
-    def fetch(self, statement: sa.Select[Any]) -> pd.DataFrame:
+    def fetch(self, statement: Query) -> pd.DataFrame:
         """The rows of a statement as a frame of objects: numbers stay exact."""
         result = self.connection.execute(statement)
         return pd.DataFrame(result.all(), columns=list(result.keys()), dtype=object)
 
 
-Measure = Callable[[Scope], "sa.Select[Any] | pd.DataFrame"]
+Measure = Callable[[Scope], "Query | pd.DataFrame"]
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Check:
     warn: Limits = field(default_factory=dict)
     error: Limits = field(default_factory=dict)
     blocking: bool = False
-    keys: Callable[[Scope], "sa.Select[Any] | list[str]"] | None = None
+    keys: Callable[[Scope], "Query | list[str]"] | None = None
 
     def limits_text(self) -> str:
         """The limits in words, for metadata and docs."""
@@ -195,7 +195,7 @@ def conservation(
         ledger_of_loaded: False for a table whose ledger holds only rows that were not plainly loaded.
     """
 
-    def measure(scope: Scope) -> sa.Select[Any]:
+    def measure(scope: Scope) -> Query:
         counts = _ledger_counts(scope, target).cte("counts")
         export = next((c for c in target.columns if role_of(c) is Role.EXPORT), None)
         mine = sa.true() if export is None else export == scope.export.export_id
@@ -225,7 +225,7 @@ def conservation(
     )
 
 
-def _ledger_counts(scope: Scope, target: sa.Table) -> sa.Select[Any]:
+def _ledger_counts(scope: Scope, target: sa.Table) -> Query:
     ledger = scope.books.ledger
     statement = sa.select(
         *(
@@ -255,7 +255,7 @@ def unique(
     """No two rows share the columns (by default the primary key)."""
     by = [target.c[n] for n in columns] if columns else key_columns(target)
 
-    def repeated(scope: Scope) -> sa.Select[Any]:
+    def repeated(scope: Scope) -> Query:
         here = in_partition(target, partition_column, scope)
         return sa.select(*by).where(here).group_by(*by).having(sa.func.count() > 1)
 
@@ -273,7 +273,7 @@ def orphans(name: str, target: sa.Table, *, partition_column: str | None = None)
     """Every declared foreign key of the table finds its parent row."""
     keys = sorted(target.foreign_keys, key=lambda key: key.parent.name)
 
-    def dangling(key: sa.ForeignKey, scope: Scope) -> sa.Select[Any]:
+    def dangling(key: sa.ForeignKey, scope: Scope) -> Query:
         parent = key.column.table.alias("parent")
         join = target.outerjoin(parent, key.parent == parent.c[key.column.name])
         missing = sa.and_(key.parent.is_not(None), parent.c[key.column.name].is_(None))
@@ -283,7 +283,7 @@ def orphans(name: str, target: sa.Table, *, partition_column: str | None = None)
             .where(missing, in_partition(target, partition_column, scope))
         )
 
-    def measure(scope: Scope) -> sa.Select[Any]:
+    def measure(scope: Scope) -> Query:
         counts = [
             sa.select(sa.func.count()).select_from(dangling(key, scope).subquery()).scalar_subquery() for key in keys
         ]

@@ -46,6 +46,7 @@ _PID_FILE = "postmaster.pid"
 _SOCKET_FOLDER = "postgres-"
 _START_SECONDS = 600
 _STOP_SECONDS = 120
+_DYING_SECONDS = 5
 # sun_path holds 104 bytes on macOS and 108 on Linux, with the name of the socket and a closing zero.
 _LONGEST_SOCKET_FOLDER = 103 - len("/.s.PGSQL.5432")
 
@@ -123,18 +124,37 @@ def ensure_running(settings: Settings) -> EmbeddedServer:
         SetupError: the home cannot be written, or the server does not start.
         DatabaseUnavailable: another command holds the server's lock for too long.
     """
-    data = settings.embedded_data
     with _locked(settings):
-        server = _running(data)
-        if server is None:
-            if not (data / "PG_VERSION").exists():
-                _initialise(data)
-            _start(data)
-            server = _running(data)
-        if server is None:
-            raise _start_failure(data)
-        _create_databases(server)
+        server = _running_or_started(settings.embedded_data)
+        try:
+            _create_databases(server)
+        except DatabaseUnavailable:
+            # A server that has been killed this moment still looks alive, for as long as the kernel buries it.
+            if not _ends(server):
+                raise
+            server = _running_or_started(settings.embedded_data)
+            _create_databases(server)
     return server
+
+
+def _running_or_started(data: Path) -> EmbeddedServer:
+    if server := _running(data):
+        return server
+    if not (data / "PG_VERSION").exists():
+        _initialise(data)
+    _start(data)
+    if server := _running(data):
+        return server
+    raise _start_failure(data)
+
+
+def _ends(server: EmbeddedServer) -> bool:
+    deadline = time.monotonic() + _DYING_SECONDS
+    while time.monotonic() < deadline:
+        if not _is_server(server.pid, _mark(server.data)):
+            return True
+        time.sleep(0.05)
+    return False
 
 
 def status(settings: Settings) -> EmbeddedServer | None:
@@ -223,9 +243,7 @@ def _running(data: Path) -> EmbeddedServer | None:
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
         found = _read_pid_file(data)
-        if found is None or not psutil.pid_exists(found.pid):
-            return None
-        if not _is_server(psutil.Process(found.pid), _mark(data)):
+        if found is None or not _is_server(found.pid, _mark(data)):
             return None
         if found.data != data:
             raise SetupError(
@@ -260,9 +278,10 @@ def _mark(data: Path) -> str:
     return f"migration-{identity.st_dev:x}-{identity.st_ino:x}"
 
 
-def _is_server(process: psutil.Process, mark: str) -> bool:
+def _is_server(pid: int, mark: str) -> bool:
     """Whether a process is this folder's live server: after a crash its number may be somebody else's."""
     try:
+        process = psutil.Process(pid)
         return process.status() != psutil.STATUS_ZOMBIE and any(mark in part for part in process.cmdline())
     except psutil.Error:
         return False
@@ -279,7 +298,7 @@ def _clear_stale_pid_file(data: Path) -> None:
         return
     mark = _mark(data)
     deadline = time.monotonic() + _STOP_SECONDS
-    while left := [str(process.pid) for process in psutil.process_iter() if _is_server(process, mark)]:
+    while left := [str(pid) for pid in psutil.pids() if _is_server(pid, mark)]:
         if time.monotonic() > deadline:
             raise SetupError(
                 f"Processes of a killed embedded server are still at work: {', '.join(left)}.",

@@ -118,10 +118,10 @@ class Tally:
 
     def add(self, ledger: pd.DataFrame) -> None:
         """Count the outcomes of a batch of ledger rows."""
-        self.outcomes.update(ledger["outcome"].value_counts().to_dict())
+        self.outcomes.update(_counts(ledger["outcome"]))
         for outcome, counter in ((Outcome.REJECTED, self.rejected_by), (Outcome.SKIPPED, self.skipped_by)):
             reasons = ledger.loc[ledger["outcome"] == outcome.value, "reason"]
-            counter.update(reasons.value_counts().to_dict())
+            counter.update(_counts(reasons))
         warned = ledger.loc[ledger["outcome"] == Outcome.LOADED.value, "reason"].dropna()
         for codes, rows in warned.value_counts().items():
             self.warnings.update({code: int(rows) for code in str(codes).split(",")})
@@ -139,6 +139,10 @@ class Tally:
     def count(self, outcome: Outcome) -> int:
         """How many source rows had an outcome."""
         return int(self.outcomes.get(outcome.value, 0))
+
+
+def _counts(values: pd.Series) -> dict[str, int]:
+    return {str(value): int(rows) for value, rows in values.value_counts().items()}
 
 
 def join_codes(flags: dict[str, pd.Series]) -> pd.Series:
@@ -164,8 +168,8 @@ def split_by_rules(rules: Sequence[Rule], rows: pd.DataFrame) -> tuple[pd.DataFr
     by_code = {rule.code: rule for rule in rules}
     failed = rows[codes.notna()].assign(code=codes[codes.notna()])
     return rows[codes.isna()], failed.assign(
-        detail=failed["code"].map(lambda code: by_code[code].detail),
-        outcome=failed["code"].map(lambda code: by_code[code].outcome.value),
+        detail=[by_code[str(code)].detail for code in failed["code"]],
+        outcome=[by_code[str(code)].outcome.value for code in failed["code"]],
     )
 
 

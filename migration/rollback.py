@@ -288,5 +288,6 @@ def _proofs(connection: sa.Connection, system: "System", runs: Sequence[str]) ->
             .limit(1)
         )
         actual = connection.scalar(fingerprint_of(declaration.target, columns, where))
-        proofs.append({"asset": asset, "partition": partition, "expected": before or "0:0", "actual": actual})
+        expected = None if before is None else str(before)
+        proofs.append({"asset": asset, "partition": partition, "expected": expected or "0:0", "actual": str(actual)})
     return proofs

@@ -27,6 +27,9 @@ NAMING = {
 }
 
 
+Query = sa.Select[*tuple[Any, ...]]
+
+
 class Role(StrEnum):
     """What a column that is not business data is for; such columns are left out of fingerprints."""
 

@@ -22,7 +22,7 @@ from migration.checks import (
 )
 from migration.exports.reading import read_batches
 from migration.parsing.cells import parse_each
-from migration.tables import frame_schema, loaded_columns
+from migration.tables import Query, frame_schema, loaded_columns
 from migration.warehouse.runlog import Status
 from skynet_assets import sources, tables
 from skynet_assets.parsing.text import upper_key
@@ -37,7 +37,7 @@ def _ledger_share(outcome: str, target: sa.Table, reason: str | None = None, *, 
     """Rows of the source that had an outcome for a target, as a count and as a share of the source."""
     ledger = tables.books.ledger
 
-    def measure(scope: Scope) -> sa.Select[Any]:
+    def measure(scope: Scope) -> Query:
         matching = [
             ledger.c.export_id == scope.export.export_id,
             ledger.c.source_table == scope.source_table,
@@ -113,7 +113,7 @@ def _warned(code: str) -> Any:
 # --- export -----------------------------------------------------------------------------------------------------------
 
 
-def _regression(scope: Scope) -> sa.Select[Any]:
+def _regression(scope: Scope) -> Query:
     log = tables.books.run_log
     newest = sa.func.max(log.c.export_id).filter(log.c.status == Status.SUCCESS.value, log.c.asset == "customers")
     return sa.select(sa.cast(sa.func.coalesce(newest > scope.export.export_id, False), sa.Integer).label("older"))
@@ -284,7 +284,7 @@ CUSTOMERS_FINAL = (
 )
 
 
-def _shared_usernames(scope: Scope) -> sa.Select[Any]:
+def _shared_usernames(scope: Scope) -> Query:
     customer = tables.customers
     return (
         sa.select(sa.func.min(customer.c.id))
@@ -295,7 +295,7 @@ def _shared_usernames(scope: Scope) -> sa.Select[Any]:
 
 
 def _share_select(condition: Any, table: sa.Table) -> Any:
-    def measure(scope: Scope) -> sa.Select[Any]:
+    def measure(scope: Scope) -> Query:
         return sa.select(sa.func.count().filter(condition).label("rows"), share(condition).label("share")).select_from(
             table
         )
@@ -335,7 +335,7 @@ CUSTOMERS = (
 # --- packages and routers ---------------------------------------------------------------------------------------------
 
 
-def _several_prices(scope: Scope) -> sa.Select[Any]:
+def _several_prices(scope: Scope) -> Query:
     package = tables.packages
     return (
         sa.select(package.c.name_key)
@@ -371,7 +371,7 @@ ROUTERS = (
 )
 
 
-def _incomplete_routers(scope: Scope) -> sa.Select[Any]:
+def _incomplete_routers(scope: Scope) -> Query:
     router = tables.routers
     lacking = sa.func.concat_ws(
         ",",
@@ -422,7 +422,7 @@ PAYMENTS_CLEAN = (
 )
 
 
-def _underpaid(scope: Scope) -> sa.Select[Any]:
+def _underpaid(scope: Scope) -> Query:
     invoice = tables.invoices
     paid = invoice.c.status == "paid"
     return sa.select(
@@ -444,7 +444,7 @@ INVOICES = (
 )
 
 
-def _months_that_drift(scope: Scope) -> sa.Select[Any]:
+def _months_that_drift(scope: Scope) -> Query:
     """Months in which what invoices say was paid is not what their transactions add up to."""
     invoice, payment = tables.invoices, tables.transactions
     zero = sa.literal(Decimal("0.00"), sa.Numeric)
@@ -460,7 +460,7 @@ def _months_that_drift(scope: Scope) -> sa.Select[Any]:
     return sa.select(sides.c.period, total.label("difference")).group_by(sides.c.period).having(total != 0)
 
 
-def _paid_total_drift(scope: Scope) -> sa.Select[Any]:
+def _paid_total_drift(scope: Scope) -> Query:
     drift = _months_that_drift(scope).subquery("drift")
     largest = sa.func.coalesce(sa.func.max(sa.func.abs(drift.c.difference)), 0)
     return sa.select(sa.func.count().label("months"), largest.label("largest_difference")).select_from(drift)
@@ -489,7 +489,7 @@ TRANSACTIONS = (
 # --- branches ---------------------------------------------------------------------------------------------------------
 
 
-def _mismatched_branches(scope: Scope) -> sa.Select[Any]:
+def _mismatched_branches(scope: Scope) -> Query:
     branch = tables.branch_summaries
     return sa.select(branch.c.branch_key).where(branch.c.export_id == scope.export.export_id, branch.c.balance_mismatch)
 
@@ -513,7 +513,7 @@ BRANCH_SUMMARIES = (
 )
 
 
-def reconciliation(export_id: str) -> sa.Select[Any]:
+def reconciliation(export_id: str) -> Query:
     """Per branch of an export and measure: what the dashboard says, what was migrated, and whether that is too far off.
 
     Columns: branch_key, measure, dashboard, migrated, difference, beyond. Counts may differ by two or 2 % of the larger
@@ -575,12 +575,12 @@ def _migrated_by_measure() -> dict[str, sa.ScalarSelect[Any]]:
     }
 
 
-def _beyond(scope: Scope) -> sa.Select[Any]:
+def _beyond(scope: Scope) -> Query:
     compared = reconciliation(scope.export.export_id).subquery("compared")
     return sa.select(compared.c.branch_key, compared.c.measure).where(compared.c.beyond)
 
 
-def _branches_compared(scope: Scope) -> sa.Select[Any]:
+def _branches_compared(scope: Scope) -> Query:
     compared = reconciliation(scope.export.export_id).subquery("compared")
     return sa.select(
         sa.func.count().label("compared"), sa.func.count().filter(compared.c.beyond).label("beyond")

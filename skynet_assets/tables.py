@@ -24,8 +24,9 @@ metadata = target_metadata(SCHEMA)
 books = bookkeeping(metadata)
 
 
-def _customer_id(**options: bool) -> sa.Column[str]:
-    return sa.Column("customer_id", sa.String(50), sa.ForeignKey("skynet.customers.id"), nullable=False, **options)
+def _customer_id(*, primary_key: bool = False, index: bool = False) -> sa.Column[str]:
+    key = sa.ForeignKey("skynet.customers.id")
+    return sa.Column("customer_id", sa.String(50), key, nullable=False, primary_key=primary_key, index=index)
 
 
 def _period() -> sa.Column:

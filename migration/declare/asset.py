@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import psycopg
 import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
 
 from migration.checks import Check, Judgement
 from migration.declare import events
@@ -139,7 +140,7 @@ def _guarded(declaration: Declaration, context: dg.AssetExecutionContext, option
         yield from _AssetRun.begin(declaration, context, options).execute()
     except MigrationError as error:
         _give_up(context, error)
-    except (sa.exc.SQLAlchemyError, psycopg.Error) as error:
+    except (SQLAlchemyError, psycopg.Error) as error:
         _give_up(context, translate(error))
 
 
@@ -345,7 +346,7 @@ class _AssetRun:
                     Tally(source_rows=step.tally.source_rows),
                     error=f"{error.kind}: {error}",
                 )
-        except sa.exc.SQLAlchemyError:
+        except SQLAlchemyError:
             self.context.log.warning("The failure could not be written to the run log: the database is unreachable.")
 
 

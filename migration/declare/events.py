@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import pandas as pd
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
 from migration.checks import Check, Judgement, judge
 from migration.declare.run import MigrationRun, RunFacts, run_facts
@@ -29,7 +30,7 @@ def declared_metadata(target: sa.Table | None) -> dict[str, Any]:
     columns = [
         dg.TableColumn(
             column.name,
-            type=str(column.type.compile(dialect=sa.dialects.postgresql.dialect())),
+            type=str(column.type.compile(dialect=postgresql.dialect())),
             description=column.comment,
             constraints=dg.TableColumnConstraints(nullable=bool(column.nullable), unique=bool(column.unique)),
         )

@@ -125,3 +125,10 @@ def parse_pairs(columns: Iterable[pd.Series], parser: Callable[..., Any]) -> pd.
 
 def _objects(series: pd.Series) -> list[Any]:
     return series.astype(object).where(series.notna(), None).tolist()
+
+
+def field_of(parsed: pd.Series, name: str) -> pd.Series:
+    """One field of a series of named tuples, as objects; a missing tuple has a missing field."""
+    values = np.empty(len(parsed), dtype=object)
+    values[:] = [getattr(each, name, None) for each in parsed]
+    return pd.Series(values, index=parsed.index, dtype=object)

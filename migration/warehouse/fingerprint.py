@@ -15,7 +15,7 @@ def fingerprint_of(
     table: sa.FromClause,
     columns: Sequence[sa.ColumnElement[Any]],
     where: sa.ColumnElement[bool] | None = None,
-) -> sa.Select[tuple[str]]:
+) -> sa.Select[str]:
     """A statement that gives `<rows>:<sum of row hashes>` over some columns of a table.
 
     A sum, unlike an exclusive or, also changes when a row is there twice.

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 from sqlalchemy.schema import CreateTable
 
-from migration.tables import Role, business_columns, key_columns, role_of
+from migration.tables import Query, Role, business_columns, key_columns, role_of
 from migration.warehouse.fingerprint import row_text
 
 STAGE_PREFIX = "stage_"
@@ -190,7 +190,7 @@ def row_json(table: sa.Table) -> sa.ColumnElement[Any]:
     return joined
 
 
-def log_changes(change_log: sa.Table, rows: sa.Select[Any]) -> Any:
+def log_changes(change_log: sa.Table, rows: Query) -> Any:
     """An insert into the change log; a row that the same run changed before keeps its first `before`."""
     insert = pg.insert(change_log).from_select(
         ["run_id", "table_name", "row_key", "before", "after_md5"], rows, include_defaults=False

@@ -84,7 +84,7 @@ def _with_balance(found: pd.DataFrame) -> pd.DataFrame:
 
 def _with_repeats(found: pd.DataFrame) -> pd.DataFrame:
     key = found["branch_key"]
-    total = key.map(lambda k: k is not None and is_total_row(k)).astype(bool)
+    total = pd.Series([k is not None and is_total_row(k) for k in key], index=key.index, dtype=bool)
     named = key.notna() & ~total
     repeated = named & key.where(named).duplicated()
     values = pd.Series([tuple(row) for row in found[list(VALUES)].to_numpy()], index=found.index, dtype=object)
@@ -107,7 +107,7 @@ def branch_rows(rows: pd.DataFrame, records: list[object], month: dt.date | None
         month: the month that the dashboard stands for, if it is known.
     """
     passed, failed = split_by_rules(rules.branch, parsed_branches(rows))
-    ids = passed["branch_key"].map(lambda key: branch_id(key, month))
+    ids = pd.Series([branch_id(key, month) for key in passed["branch_key"]], index=passed.index, dtype=object)
     outcome = pd.Series(Outcome.LOADED.value, index=passed.index)
     outcome[passed["repeats"]] = Outcome.MERGED.value
     loaded = outcome == Outcome.LOADED.value

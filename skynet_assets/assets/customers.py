@@ -11,7 +11,7 @@ from migration.declare.asset import Write
 from migration.declare.step import Step
 from migration.exports.reading import RawBatch
 from migration.outcome import Labelled, Outcome, failed_ledger, join_codes, label, rejects, split_by_rules
-from migration.parsing.cells import parse_each, parse_pairs
+from migration.parsing.cells import field_of, parse_each, parse_pairs
 from migration.parsing.records import raw_json
 from migration.tables import arrow_schema, loaded_columns
 from skynet_assets import checks, rules, sources, tables
@@ -174,7 +174,7 @@ def sanitised(rows: pd.DataFrame, photo_policy: PhotoPolicy) -> pd.DataFrame:
         **_account(rows, found),
     }
     photos = parse_each(rows["ktp_photo_url"], lambda v: photo_source(v, photo_policy))
-    found["identity_card_source_url"] = photos.map(lambda photo: photo.source_url, na_action="ignore")
+    found["identity_card_source_url"] = field_of(photos, "source_url")
     found["ktp_photo_url"] = rows["ktp_photo_url"]
     found, package_flags = with_packages(found, rows["paket"], rows["harga"])
     found["warnings"] = join_codes(flags | package_flags)
@@ -188,48 +188,46 @@ def _who(rows: pd.DataFrame, found: pd.DataFrame) -> Flags:
     name = parse_each(rows["nama_pelanggan"], text)
     found["name"] = name.where(name.notna(), found["id"])
     found["address"] = parse_each(rows["alamat"], text)
-    phones = _columns(parse_each(rows["telepon"], phone))
-    found["phone_number"], found["phone_number_alt"] = phones["phone"], phones["alt"]
-    flags = {"name_defaulted": name.isna(), "phone_invalid": phones["invalid"]}
+    phones = parse_each(rows["telepon"], phone)
+    found["phone_number"], found["phone_number_alt"] = field_of(phones, "phone"), field_of(phones, "alt")
+    flags = {"name_defaulted": name.isna(), "phone_invalid": field_of(phones, "invalid")}
     for column in ("nik", "kk"):
-        number = _columns(parse_each(rows[column], identity_number))
-        found[column], found[f"{column}_valid"] = number["digits"], number["valid"]
-        flags[f"{column}_unusable"] = number["unusable"]
+        number = parse_each(rows[column], identity_number)
+        found[column], found[f"{column}_valid"] = field_of(number, "digits"), field_of(number, "valid")
+        flags[f"{column}_unusable"] = field_of(number, "unusable")
     return flags
 
 
 def _where(rows: pd.DataFrame, found: pd.DataFrame) -> Flags:
-    point = _columns(parse_each(rows["koordinat"], coordinates))
-    found["latitude"], found["longitude"] = point["latitude"], point["longitude"]
-    found["coordinates_raw"], found["coordinate_status"] = point["raw"], point["status"]
+    point = parse_each(rows["koordinat"], coordinates)
+    found["latitude"], found["longitude"] = field_of(point, "latitude"), field_of(point, "longitude")
+    found["coordinates_raw"], found["coordinate_status"] = field_of(point, "raw"), field_of(point, "status")
     found["location_name"] = parse_each(rows["nama_lokasi"], name_key)
     found["router_name"] = parse_each(rows["nama_router"], name_key)
     found["router_id"] = found["router_name"].map(router_id, na_action="ignore")
     warned = ("repaired", "swapped", "out_of_area", "invalid")
-    return {f"coordinate_{status}": point["status"] == status for status in warned}
+    return {f"coordinate_{status}": found["coordinate_status"] == status for status in warned}
 
 
 def _account(rows: pd.DataFrame, found: pd.DataFrame) -> Flags:
-    username = _columns(parse_pairs([rows["pppoe_username"], rows["customer_id"]], pppoe_username))
-    found["pppoe_username"], found["pppoe_username_missing"] = username["value"], username["missing"]
+    username = parse_pairs([rows["pppoe_username"], rows["customer_id"]], pppoe_username)
+    found["pppoe_username"], found["pppoe_username_missing"] = (
+        field_of(username, "value"),
+        field_of(username, "missing"),
+    )
     found["pppoe_password"] = parse_each(rows["pppoe_password"], pppoe_password)
-    status = _columns(parse_each(rows["connection_status"], connection_status))
-    found["connection_status"], found["is_active"] = status["status"], status["status"] == "active"
+    status = parse_each(rows["connection_status"], connection_status)
+    found["connection_status"] = field_of(status, "status")
+    found["is_active"] = found["connection_status"] == "active"
     registered = parse_each(rows["tanggal_registrasi"], date)
     found["registered_at"] = registered.map(lambda d: None if isinstance(d, Problem) else d)
     due = parse_each(rows["jatuh_tempo"], billing_day)
     found["billing_day"] = due.map(lambda d: None if isinstance(d, Problem) else d).astype(object)
     return {
-        "status_unrecognised": ~status["recognised"].astype(bool),
+        "status_unrecognised": ~field_of(status, "recognised").astype(bool),
         "registered_at_unparsed": registered == Problem.INVALID,
         "billing_day_invalid": due == Problem.INVALID,
     }
-
-
-def _columns(tuples: pd.Series) -> pd.DataFrame:
-    """The fields of named tuples as columns of objects."""
-    names = tuples.iloc[0]._fields if len(tuples) else ()
-    return pd.DataFrame({n: tuples.map(lambda t, i=i: t[i]) for i, n in enumerate(names)}, dtype=object)
 
 
 FINAL_SCHEMA = pa.unify_schemas(
@@ -281,7 +279,7 @@ def customer_rows(customers_final: pd.DataFrame, customers_merged: pd.DataFrame,
             "customer_id": customers_merged["customer_id"],
             "merged_source_row": customers_merged["source_row"],
             "kept_source_row": customers_merged["kept_source_row"],
-            "differing_fields": customers_merged["differing_fields"].map(lambda fields: "{" + ",".join(fields) + "}"),
+            "differing_fields": ["{" + ",".join(fields) + "}" for fields in customers_merged["differing_fields"]],
         }
     )
     return Labelled(customers_final, ledger, companions={"customer_merge_log": merge_log})

@@ -1,6 +1,7 @@
 """Price packages: one per name and price; a customer without a price joins the only known one of the name."""
 
 from collections import Counter
+from decimal import Decimal
 
 import pandas as pd
 import pyarrow as pa
@@ -46,8 +47,8 @@ def with_packages(rows: pd.DataFrame, names: pd.Series, prices: pd.Series) -> tu
         package_name=_most_frequent_spelling(spelling, key),
         package_name_key=key,
         package_price=price,
-        package_id=[None if pd.isna(k) else package_id(k, p) for k, p in zip(key, price, strict=True)],
     )
+    found["package_id"] = [None if pd.isna(k) else package_id(k, p) for k, p in zip(key, price, strict=True)]
     has_package = key.notna()
     return found, {"package_price_invalid": invalid & has_package, "package_price_inferred": inferred & has_package}
 
@@ -68,7 +69,7 @@ def _most_frequent_spelling(spelling: pd.Series, key: pd.Series) -> pd.Series:
     return key.map(chosen, na_action="ignore")
 
 
-def package_id(name_key: str, price: object) -> str:
+def package_id(name_key: str, price: Decimal | None) -> str:
     """The id of a package."""
     return str(legacy_uuid(f"skynet:packages:{name_key}|{'' if price is None or pd.isna(price) else price}"))
 

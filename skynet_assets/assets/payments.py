@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from migration.declare.asset import Partitioning, Write
 from migration.declare.step import Step
 from migration.outcome import Labelled, Outcome, failed_ledger, join_codes, label, rejects, split_by_rules
-from migration.parsing.cells import parse_each
+from migration.parsing.cells import field_of, parse_each
 from migration.parsing.keys import legacy_uuid
 from migration.parsing.records import raw_json
 from skynet_assets import checks, rules, sources, tables
@@ -86,7 +86,7 @@ def accepted_payments(parsed: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
     Returns:
         The columns of `PAYMENT_SCHEMA`.
     """
-    status = parsed["status"].map(lambda s: s.status)
+    status = field_of(parsed["status"], "status")
     payment, rule = _payment(status, parsed["amount"], parsed["paid"])
     method = parse_each(rows["metode"], payment_method)
     proofs = parse_each(rows["bukti_pembayaran_url"], proof)
@@ -94,16 +94,16 @@ def accepted_payments(parsed: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
     warnings = {
         "paid_at_unparsed": paid_at == Problem.INVALID,
         "method_other": method == "other",
-        "proof_unsafe": proofs.map(lambda p: p.unsafe),
+        "proof_unsafe": field_of(proofs, "unsafe"),
     }
     accepted = parsed[["source_row", "source_pk", "customer_id", "period", "amount"]].assign(
         status=status,
-        rank=parsed["status"].map(lambda s: s.rank),
+        rank=field_of(parsed["status"], "rank"),
         payment=payment,
         no_payment_rule=rule,
         payment_method=method,
         payment_method_raw=parse_each(rows["metode"], text),
-        proof_of_payment=proofs.map(lambda p: p.value),
+        proof_of_payment=field_of(proofs, "value"),
         paid_at=paid_at.where(paid_at != Problem.INVALID, None),
         warnings=join_codes(warnings),
     )

@@ -10,7 +10,7 @@ from upath import UPath
 from migration.declare.asset import Write
 from migration.declare.step import Step, stage_labelled
 from migration.outcome import Labelled, Outcome, label
-from migration.parsing.cells import parse_each
+from migration.parsing.cells import field_of, parse_each
 from migration.warehouse.upsert import update_logged
 from skynet_assets import checks, sources, tables
 from skynet_assets.assets import PHOTOS, SKYNET
@@ -54,9 +54,9 @@ def queue_rows(customers_final: pd.DataFrame, current: pd.DataFrame, policy: Pho
     rows = pd.DataFrame(
         {
             "customer_id": customers_final.loc[queued, "id"],
-            "source_url": photos[queued].map(lambda p: p.source_url),
-            "status": photos[queued].map(lambda p: p.status),
-            "error_code": photos[queued].map(lambda p: p.error_code),
+            "source_url": field_of(photos[queued], "source_url"),
+            "status": field_of(photos[queued], "status"),
+            "error_code": field_of(photos[queued], "error_code"),
         }
     )
     outcome = pd.Series(Outcome.SKIPPED.value, index=customers_final.index)

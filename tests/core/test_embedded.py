@@ -1,10 +1,13 @@
 """The embedded server: started once, found again, survives its starter, recovers from kill -9, stops when told."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -52,13 +55,23 @@ def folder(short_home: Path) -> Path:
     return short_home
 
 
+@pytest.fixture(scope="module")
+def common() -> Iterator[Path]:
+    """A home whose running server several tests look at."""
+    made = Path(tempfile.mkdtemp(prefix="migration-home-"))
+    embedded.ensure_running(at(made))
+    yield made
+    embedded.stop(at(made))
+    shutil.rmtree(made)
+
+
 @pytest.fixture
 def home(folder: Path) -> Path:
     return folder / "home"
 
 
-def test_it_makes_both_databases_in_utf8_and_utc(home: Path) -> None:
-    server = embedded.ensure_running(at(home))
+def test_it_makes_both_databases_in_utf8_and_utc(common: Path) -> None:
+    server = embedded.ensure_running(at(common))
     for database in ("warehouse", "dagster"):
         with connect(server, database) as connection:
             row = connection.execute(
@@ -68,9 +81,9 @@ def test_it_makes_both_databases_in_utf8_and_utc(home: Path) -> None:
         assert row == ("UTF8", "UTC", "on", "on")
 
 
-def test_the_next_command_finds_the_same_server(home: Path) -> None:
-    first = embedded.ensure_running(at(home))
-    assert embedded.ensure_running(at(home)) == first == embedded.status(at(home))
+def test_the_next_command_finds_the_same_server(common: Path) -> None:
+    first = embedded.ensure_running(at(common))
+    assert embedded.ensure_running(at(common)) == first == embedded.status(at(common))
 
 
 def test_two_commands_at_the_same_moment_start_one_server(home: Path) -> None:
@@ -165,11 +178,11 @@ def test_a_killed_initdb_leaves_nothing_in_the_way(home: Path) -> None:
     assert one(embedded.ensure_running(at(home)), "SELECT 1") == 1
 
 
-def test_a_server_killed_before_its_databases_were_made_gets_them(home: Path) -> None:
-    server = embedded.ensure_running(at(home))
+def test_a_server_killed_before_its_databases_were_made_gets_them(common: Path) -> None:
+    server = embedded.ensure_running(at(common))
     with connect(server, "postgres") as connection:
         connection.execute("DROP DATABASE warehouse")
-    assert one(embedded.ensure_running(at(home)), "SELECT 1") == 1
+    assert one(embedded.ensure_running(at(common)), "SELECT 1") == 1
 
 
 def test_a_home_that_cannot_be_written_says_what_to_do(folder: Path) -> None:
@@ -198,15 +211,14 @@ def test_a_home_renamed_under_its_server_is_not_served_twice(folder: Path, home:
         moved.rename(home)
 
 
-def test_the_server_log_holds_no_value_and_no_statement(home: Path) -> None:
-    server = embedded.ensure_running(at(home))
+def test_the_server_log_holds_no_value_and_no_statement(common: Path) -> None:
+    server = embedded.ensure_running(at(common))
     with connect(server) as connection:
         connection.execute("CREATE TABLE person (email text PRIMARY KEY, born int)")
         connection.execute("INSERT INTO person VALUES ('canary@example.org', 1)")
         for bad in ("('canary@example.org', 2)", "('a', 'canary-number')"):
             with pytest.raises(psycopg.Error):
                 connection.execute(f"INSERT INTO person VALUES {bad}".encode())
-    embedded.stop(at(home))
     log = (server.data / "server.log").read_text()
     assert "ready to accept connections" in log
     assert "canary" not in log
@@ -232,29 +244,29 @@ def test_nothing_warns_about_runtime_folders(home: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-def test_a_home_of_another_user_is_not_touched(home: Path) -> None:
-    server = embedded.ensure_running(at(home))
+def test_a_home_of_another_user_is_not_touched(common: Path) -> None:
+    server = embedded.ensure_running(at(common))
+    # All is imported before: the other user may not be able to read this Python's files.
     code = (
-        "import os, sys; from migration.embedded import status, ensure_running; from migration.errors import *;"
-        "from migration.settings import read_settings; import psycopg.errors;"
-        "os.setgid(65534); os.setuid(65534)\n"
+        "import os; from migration.embedded import status, ensure_running; from migration.errors import SetupError;"
+        "from migration.settings import read_settings; settings = read_settings(); os.setgid(65534); os.setuid(65534)\n"
         "for call in (status, ensure_running):\n"
-        "    try: call(read_settings())\n"
+        "    try: call(settings)\n"
         "    except SetupError as error: print(error.next_step)"
     )
     result = subprocess.run(
         [sys.executable, "-c", code],
-        env=os.environ | {"MIGRATION_HOME": str(home)},
+        env=os.environ | {"MIGRATION_HOME": str(common)},
         capture_output=True,
         text=True,
         check=True,
     )
     assert result.stdout.count("MIGRATION_HOME") == 2, result.stderr
-    assert embedded.status(at(home)) == server
+    assert embedded.status(at(common)) == server
 
 
-def test_it_is_quick_when_it_runs_already(home: Path) -> None:
-    embedded.ensure_running(at(home))
+def test_it_is_quick_when_it_runs_already(common: Path) -> None:
+    embedded.ensure_running(at(common))
     begin = time.perf_counter()
-    embedded.ensure_running(at(home))
+    embedded.ensure_running(at(common))
     assert time.perf_counter() - begin < 0.5

@@ -188,7 +188,11 @@ class Lab:
         with pytest.MonkeyPatch.context() as patch:
             for name in [n for n in os.environ if n.startswith(("MIGRATION_", "SKYNET_"))]:
                 patch.delenv(name)
-            own = {"HOME": self.settings.home, "LANDING": self.settings.landing, "DATABASE_URL": self.settings.database_url}
+            own = {
+                "HOME": self.settings.home,
+                "LANDING": self.settings.landing,
+                "DATABASE_URL": self.settings.database_url,
+            }
             for name, value in ({f"MIGRATION_{n}": str(v) for n, v in own.items()} | self.environment).items():
                 patch.setenv(name, value)
             for check in checks_by_name().values() if self.tolerant else ():
