@@ -17,7 +17,7 @@ from upath import UPath
 from migration.declare.failures import as_ours
 from migration.declare.run import DRY_RUN_TAGS, EXPORT_TAG, MigrationRun, engine_of
 from migration.declare.system import System
-from migration.errors import MigrationError, SetupError
+from migration.errors import MigrationError, SetupError, TransientError
 from migration.exports.find import list_complete_exports
 from migration.exports.fingerprinting import listing_hash
 from migration.rollback import RollbackRequest, roll_back
@@ -101,10 +101,11 @@ def new_export_sensor(
     def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         try:
             exports = list_complete_exports(read_settings().landing, system.name, dt.datetime.now(dt.UTC))
-        except MigrationError as error:
-            return dg.SkipReason(str(error))
+            found = {export.name: listing_hash(export) for export in exports}
+        except (MigrationError, OSError) as error:
+            # An OSError: an export was taken away, or closed to us, while it was looked at.
+            return dg.SkipReason(str(as_ours(error)))
         seen = _seen(context.cursor)
-        found = {export.name: listing_hash(export) for export in exports}
         unseen = [name for name in found if seen.get(name) != found[name]]
         if not unseen:
             return dg.SkipReason(f"No new complete export among {len(found)}.")
@@ -119,7 +120,11 @@ def new_export_sensor(
 
 
 def _seen(cursor: str | None) -> dict[str, str]:
-    return msgspec.json.decode(cursor, type=dict[str, str]) if cursor else {}
+    """What earlier ticks have seen; a cursor set by hand to anything else counts as none, and run keys prevent reruns."""
+    try:
+        return msgspec.json.decode(cursor, type=dict[str, str]) if cursor else {}
+    except msgspec.DecodeError:
+        return {}
 
 
 def _run_request(system: System, export_id: str, content: str, tags: Mapping[str, str]) -> dg.RunRequest:
@@ -161,10 +166,21 @@ def failure_notice(system: System) -> dg.SensorDefinition:
             "export_id": run.tags.get(EXPORT_TAG, ""),
             "failed_steps": steps,
         }
-        httpx.post(url, json=notice, timeout=10).raise_for_status()
+        _post(url, notice)
         return None
 
     return sensor
+
+
+def _post(url: str, notice: Mapping[str, Any]) -> None:
+    """Post a notice; what goes wrong is said without the URL, which is a secret of many chat systems."""
+    try:
+        answer = httpx.post(url, json=notice, timeout=10)
+        problem = "" if answer.is_success else f"answered {answer.status_code}"
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        problem = f"could not be reached ({type(error).__name__})"
+    if problem:
+        raise TransientError(f"The webhook {problem}.", f"Check {WEBHOOK_VARIABLE}; the run itself is in the UI.")
 
 
 # --- rollback and purge -----------------------------------------------------------------------------------------------

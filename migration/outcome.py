@@ -167,10 +167,9 @@ def split_by_rules(rules: Sequence[Rule], rows: pd.DataFrame) -> tuple[pd.DataFr
     codes = first_failing(rules, rows)
     by_code = {rule.code: rule for rule in rules}
     failed = rows[codes.notna()].assign(code=codes[codes.notna()])
-    return rows[codes.isna()], failed.assign(
-        detail=[by_code[str(code)].detail for code in failed["code"]],
-        outcome=[by_code[str(code)].outcome.value for code in failed["code"]],
-    )
+    failed["detail"] = [by_code[str(code)].detail for code in failed["code"]]
+    failed["outcome"] = [by_code[str(code)].outcome.value for code in failed["code"]]
+    return rows[codes.isna()], failed
 
 
 def failed_ledger(target_table: str, failed: pd.DataFrame) -> pd.DataFrame:

@@ -103,10 +103,5 @@ def compare_with_live(connection: sa.Connection, table: sa.Table) -> Difference:
     named = [sa.func.coalesce(shadow.c[k.name], live.c[k.name]) for k in keys]
     changed = sa.select(*named).select_from(joined).where(sa.or_(in_both.self_group() & differs, ~in_both))
     first_keys = connection.execute(changed.order_by(*named).limit(KEYS_SHOWN), execution_options=untranslated).all()
-    return Difference(
-        counts.inserted,
-        counts.updated,
-        counts.deleted,
-        counts.unchanged,
-        [" ".join(str(part) for part in key) for key in first_keys],
-    )
+    shown = [" ".join(str(part) for part in key) for key in first_keys]
+    return Difference(counts.inserted, counts.updated, counts.deleted, counts.unchanged, shown)

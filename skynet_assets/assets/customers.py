@@ -211,10 +211,8 @@ def _where(rows: pd.DataFrame, found: pd.DataFrame) -> Flags:
 
 def _account(rows: pd.DataFrame, found: pd.DataFrame) -> Flags:
     username = parse_pairs([rows["pppoe_username"], rows["customer_id"]], pppoe_username)
-    found["pppoe_username"], found["pppoe_username_missing"] = (
-        field_of(username, "value"),
-        field_of(username, "missing"),
-    )
+    found["pppoe_username"] = field_of(username, "value")
+    found["pppoe_username_missing"] = field_of(username, "missing")
     found["pppoe_password"] = parse_each(rows["pppoe_password"], pppoe_password)
     status = parse_each(rows["connection_status"], connection_status)
     found["connection_status"] = field_of(status, "status")

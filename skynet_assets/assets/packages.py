@@ -48,7 +48,9 @@ def with_packages(rows: pd.DataFrame, names: pd.Series, prices: pd.Series) -> tu
         package_name_key=key,
         package_price=price,
     )
-    found["package_id"] = [None if pd.isna(k) else package_id(k, p) for k, p in zip(key, price, strict=True)]
+    found["package_id"] = [
+        None if pd.isna(k) else package_id(k, None if pd.isna(p) else p) for k, p in zip(key, price, strict=True)
+    ]
     has_package = key.notna()
     return found, {"package_price_invalid": invalid & has_package, "package_price_inferred": inferred & has_package}
 
@@ -71,7 +73,7 @@ def _most_frequent_spelling(spelling: pd.Series, key: pd.Series) -> pd.Series:
 
 def package_id(name_key: str, price: Decimal | None) -> str:
     """The id of a package."""
-    return str(legacy_uuid(f"skynet:packages:{name_key}|{'' if price is None or pd.isna(price) else price}"))
+    return str(legacy_uuid(f"skynet:packages:{name_key}|{'' if price is None else price}"))
 
 
 def package_rows(customers_final: pd.DataFrame) -> Labelled:

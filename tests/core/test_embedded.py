@@ -269,4 +269,4 @@ def test_it_is_quick_when_it_runs_already(common: Path) -> None:
     embedded.ensure_running(at(common))
     begin = time.perf_counter()
     embedded.ensure_running(at(common))
-    assert time.perf_counter() - begin < 0.5
+    assert time.perf_counter() - begin < 2
