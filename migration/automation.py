@@ -120,7 +120,7 @@ def new_export_sensor(
 
 
 def _seen(cursor: str | None) -> dict[str, str]:
-    """What earlier ticks have seen; a cursor set by hand to anything else counts as none, and run keys prevent reruns."""
+    """What earlier ticks have seen; a cursor set by hand to anything else counts as none: run keys prevent reruns."""
     try:
         return msgspec.json.decode(cursor, type=dict[str, str]) if cursor else {}
     except msgspec.DecodeError:

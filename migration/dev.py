@@ -1,8 +1,9 @@
 """Dagster on this machine: its home folder, and `migrate dev`, the UI with everything that runs behind it.
 
-`dagster dev` starts twelve Python processes for five code locations, and each of them imports Dagster and pandas
-anew. Here a fork server imports them once, and webserver, daemon and one code server per location are forked from
-it: the same programs with the same command lines, as `docs/decisions/` tells with the numbers.
+`dagster dev` starts thirteen Python processes for five code locations, and each of them imports Dagster and pandas
+anew: 33 s until the UI answers on two cores. Here a fork server imports them once, and webserver, daemon and one
+code server per location are forked from it, the same programs with the same command lines: 9 s. The price: the
+UI's "Reload" does not read changed code; restart, or run `dagster dev -w workspace.yaml` while writing code.
 """
 
 import http.client

@@ -1,15 +1,19 @@
 """Rollback: what a run changed is put back from the change log, in one transaction, and the result is proved.
 
 Rows that somebody changed since the run stop the rollback with their keys, unless it is forced. A table may name rows
-that stay whatever happens (`keep_on_rollback` in its info), such as those a person has completed by hand.
+that stay whatever happens (`keep_on_rollback` in its info), such as those a person has completed by hand, and columns
+whose values stay in rows that are restored (`kept_columns`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.exc import IntegrityError
 
 from migration.errors import MigrationError
 from migration.tables import business_columns, key_columns, loaded_columns
@@ -21,7 +25,9 @@ if TYPE_CHECKING:
     from migration.declare.system import System
 
 KEYS_SHOWN = 10
+ASSET = "rollback"
 KEEP = "keep_on_rollback"
+KEPT_COLUMNS = "kept_columns"
 
 
 class RollbackRefused(MigrationError):
@@ -82,16 +88,50 @@ def roll_back(engine: sa.Engine, system: "System", request: RollbackRequest) -> 
         for table in system.metadata.sorted_tables:
             lock_for_transaction(connection, f"{system.name}.{table.name}")
         report = RollbackReport(runs)
-        for run_id in runs:
-            _undo(connection, system, run_id, request.force, report)
-        _close_log(connection, system, runs, request)
+        with _foreign_keys_checked_last(connection, system):
+            for run_id in runs:
+                _undo(connection, system, run_id, request.force, report)
         report.proofs = _proofs(connection, system, runs)
+        _close_log(connection, system, runs, request)
         if not report.proved and not report.kept and not request.force:
             raise RollbackRefused(
                 "The restored tables do not have the fingerprints they had before; nothing was changed.",
                 "Somebody wrote to them outside of any run: look at `migrate report`, or force the rollback.",
             )
         return report
+
+
+@contextmanager
+def _foreign_keys_checked_last(connection: sa.Connection, system: "System") -> Iterator[None]:
+    """Let rows point nowhere until all is restored: a row may be gone before those that point to it are put back.
+
+    Raises:
+        RollbackRefused: in the end a row still points to one that is gone.
+    """
+    keys = [key for table in system.metadata.sorted_tables for key in table.foreign_key_constraints]
+    _alter(connection, keys, "DEFERRABLE INITIALLY DEFERRED")
+    yield
+    try:
+        connection.execute(sa.text("SET CONSTRAINTS ALL IMMEDIATE"))
+    except IntegrityError as error:
+        table = error.orig.diag.table_name if isinstance(error.orig, psycopg.Error) else None
+        raise RollbackRefused(
+            f"Rows of {table} that other runs wrote point to rows that would go; nothing was changed.",
+            "Roll back the later run first.",
+        ) from None
+    _alter(connection, keys, "NOT DEFERRABLE")
+
+
+def _alter(connection: sa.Connection, keys: Sequence[sa.ForeignKeyConstraint], how: str) -> None:
+    quoted = connection.dialect.identifier_preparer
+    for key in keys:
+        table, name = quoted.format_table(key.table), quoted.format_constraint(key)
+        connection.execute(sa.text(f"ALTER TABLE {table} ALTER CONSTRAINT {name} {how}"))
+
+
+def _undoable(log: sa.Table) -> sa.ColumnElement[bool]:
+    """The lines of the run log that a rollback may undo."""
+    return sa.and_(log.c.dry_run.is_(False), log.c.asset != ASSET, log.c.status != Status.ROLLED_BACK.value)
 
 
 def _runs(connection: sa.Connection, system: "System", request: RollbackRequest) -> list[str]:
@@ -101,7 +141,7 @@ def _runs(connection: sa.Connection, system: "System", request: RollbackRequest)
     started = sa.func.max(log.c.started_at)
     found = connection.scalars(
         sa.select(log.c.run_id)
-        .where(wanted, log.c.dry_run.is_(False), log.c.asset != "rollback")
+        .where(wanted, _undoable(log))
         .group_by(log.c.run_id)
         .order_by(started.desc())
     ).all()
@@ -197,7 +237,7 @@ class _TableUndo:
     def restore_updated(self) -> int:
         """Give the rows that the run updated their earlier values."""
         columns = [c for c in self.table.columns if c.computed is None and not c.primary_key]
-        keep = self.table.info.get("kept_columns", ())
+        keep = self.table.info.get(KEPT_COLUMNS, ())
         restored = (
             sa.update(self.table)
             .where(self._mine, self._same_key, self.change.c.before.is_not(None), self.change.c.after_md5.is_not(None))
@@ -208,18 +248,20 @@ class _TableUndo:
     def insert_deleted(self) -> int:
         """Insert the rows that the run deleted."""
         columns = [c for c in self.table.columns if c.computed is None]
-        rows = sa.select(*(self._before(c) for c in columns)).where(self._mine, self.change.c.after_md5.is_(None))
+        gone = self.change.c.after_md5.is_(None) & self.change.c.before.is_not(None)
+        rows = sa.select(*(self._before(c) for c in columns)).where(self._mine, gone)
         insert = sa.insert(self.table).from_select([c.name for c in columns], rows, include_defaults=False)
-        return self.connection.execute(insert).rowcount
+        return self.connection.execute(insert, execution_options={"preserve_rowcount": True}).rowcount
 
     def _before(self, column: sa.Column[Any]) -> sa.ColumnElement[Any]:
         """A column of the row's earlier image, in its own type."""
         image = self.change.c.before[column.name]
         if isinstance(column.type, JSONB):
-            return image
+            return sa.func.nullif(image, sa.cast(sa.literal("null"), JSONB(none_as_null=True)))
         if isinstance(column.type, sa.ARRAY):
             elements = sa.func.jsonb_array_elements_text(image).table_valued("value")
-            return sa.func.array(sa.select(elements.c.value).scalar_subquery())
+            array = sa.cast(sa.func.array(sa.select(elements.c.value).scalar_subquery()), column.type)
+            return sa.case((sa.func.jsonb_typeof(image) == "array", array))
         return sa.cast(image.astext, column.type)
 
 
@@ -236,7 +278,7 @@ def _close_log(connection: sa.Connection, system: "System", runs: Sequence[str],
         log.c.export_id == first.c.export_id,
         log.c.started_at >= first.c.since,
         log.c.dry_run.is_(False),
-        log.c.asset != "rollback",
+        log.c.asset != ASSET,
     )
     rolled_back = connection.execute(
         sa.update(log).where(confirmed).values(status=Status.ROLLED_BACK.value).returning(log.c.export_id)
@@ -247,7 +289,7 @@ def _close_log(connection: sa.Connection, system: "System", runs: Sequence[str],
         sa.insert(log).values(
             run_id=request.by_run,
             export_id=",".join(exports),
-            asset="rollback",
+            asset=ASSET,
             dry_run=False,
             started_at=sa.func.now(),
             finished_at=sa.func.clock_timestamp(),
@@ -261,7 +303,7 @@ def _proofs(connection: sa.Connection, system: "System", runs: Sequence[str]) ->
     log = system.books.run_log
     steps = connection.execute(
         sa.select(log.c.asset, log.c.partition, sa.func.min(log.c.started_at).label("since"))
-        .where(log.c.run_id.in_(runs), log.c.fingerprint.is_not(None))
+        .where(log.c.run_id.in_(runs), log.c.fingerprint.is_not(None), _undoable(log))
         .group_by(log.c.asset, log.c.partition)
         .order_by(log.c.asset, log.c.partition)
     ).all()

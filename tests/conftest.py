@@ -152,13 +152,15 @@ def server_with_password(programs: Path) -> Iterator[str]:
             capture_output=True,
         )
 
-    run("initdb", "-U", "owner", "--auth=scram-sha-256", f"--pwfile={secret}", "--encoding=UTF8")
-    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off"
-    run("pg_ctl", "start", "-w", "-l", "log", "-o", options)
     try:
-        yield f"postgresql://owner:canary-Pa55%2Fword%40x@127.0.0.1:{port}/postgres"
+        run("initdb", "-U", "owner", "--auth=scram-sha-256", f"--pwfile={secret}", "--encoding=UTF8")
+        options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off"
+        run("pg_ctl", "start", "-w", "-l", "log", "-o", options)
+        try:
+            yield f"postgresql://owner:canary-Pa55%2Fword%40x@127.0.0.1:{port}/postgres"
+        finally:
+            run("pg_ctl", "stop", "-m", "immediate", "-w")
     finally:
-        run("pg_ctl", "stop", "-m", "immediate", "-w")
         shutil.rmtree(home)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from migration.exports.reading import BATCH_ROWS
 from skynet_assets.assets import customers as customers_module
 from tests.skynet.cases import branch, clean_export, customer, only, payment
 from tests.skynet.harness import BUSINESS_TABLES, Lab, Ran, encoded, put_export
@@ -242,11 +243,12 @@ def test_export_that_changes_after_it_was_verified(lab: Lab) -> None:
 
 
 def test_export_that_vanishes_while_it_is_read(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = lab.put(ID, clean_export())
+    # More than one batch, so that the first is at work while the file has not been read to its end.
+    folder = lab.put(ID, clean_export() | {"customers": [{"id_pelanggan": "A"}] * (BATCH_ROWS + 1)})
     identified = customers_module.identified
 
     def vanishing(*arguments: Any, **options: Any) -> Any:
-        (folder / "customers.json").unlink()
+        (folder / "customers.json").unlink(missing_ok=True)
         return identified(*arguments, **options)
 
     monkeypatch.setattr(customers_module, "identified", vanishing)
