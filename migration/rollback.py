@@ -140,10 +140,7 @@ def _runs(connection: sa.Connection, system: "System", request: RollbackRequest)
     wanted = log.c.run_id == request.run_id if request.run_id else log.c.export_id == request.export_id
     started = sa.func.max(log.c.started_at)
     found = connection.scalars(
-        sa.select(log.c.run_id)
-        .where(wanted, _undoable(log))
-        .group_by(log.c.run_id)
-        .order_by(started.desc())
+        sa.select(log.c.run_id).where(wanted, _undoable(log)).group_by(log.c.run_id).order_by(started.desc())
     ).all()
     if not found:
         raise RollbackRefused(

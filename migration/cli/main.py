@@ -5,13 +5,14 @@ import datetime as dt
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 from uuid import uuid4
 
 import dagster as dg
 import sqlalchemy as sa
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from migration import embedded
 from migration.cli import output, running
@@ -24,7 +25,7 @@ from migration.explain import explain as explain_subject
 from migration.exports.find import list_exports
 from migration.exports.verify import Export
 from migration.frames import FrameStore
-from migration.report import asset_lines, reconcile, write_report
+from migration.report import AssetLine, asset_lines, reconcile, write_report
 from migration.rollback import RollbackRequest, roll_back
 from migration.settings import Settings, read_settings
 from migration.warehouse.connect import psycopg_url
@@ -40,6 +41,7 @@ app = typer.Typer(
 )
 System = Annotated[str, typer.Argument(help="skynet, meter, booking, billing or dental")]
 ExportId = Annotated[str, typer.Option("--export", help="The export; by default the newest complete one.")]
+FileFormat = Literal["json", "jsonl", "csv", "parquet"]
 Yes = Annotated[bool, typer.Option("--yes", help="Answer every confirmation with yes.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
@@ -49,11 +51,11 @@ def main() -> None:
     try:
         app()
     except SetupError as error:
-        output.err.print(f"[red]{error.kind}[/red]: {error}")
+        output.print_problem(error.kind, str(error))
         sys.exit(USAGE)
     except Exception as error:
         ours = as_ours(error)
-        output.err.print(f"[red]{ours.kind}[/red]: {ours}")
+        output.print_problem(ours.kind, str(ours))
         sys.exit(FAILED)
 
 
@@ -74,7 +76,7 @@ def run(
     settings, location, engine = _open(system)
     chosen = _options(options or []) | ({"export_id": export} if export else {}) | ({"confirm": True} if yes else {})
     job = f"{system}_dry_run" if dry_run else f"{system}_migration"
-    selection = [dg.AssetKey([system, name]) for name in only] if only else None
+    selection = _selection(location, job, only or [])
     steps = len(selection or location.definitions.resolve_job_def(job).nodes)
     with _progress(f"{job}", steps) as on_step:
         finished = running.run_job(location, job, settings, chosen, on_step, selection)
@@ -89,9 +91,23 @@ def run(
     else:
         output.print_assets(f"{job} · run {finished.run_id}", lines, finished.checks)
         for step, why in finished.failures.items():
-            output.err.print(f"[red]{step}[/red]: {why}")
+            output.print_problem(step, why)
     if not finished.success or finished.error_checks:
         raise typer.Exit(FAILED)
+
+
+def _selection(location: running.Location, job: str, names: list[str]) -> list[dg.AssetKey] | None:
+    """The assets that were asked for by name; None = all of the job.
+
+    Raises:
+        SetupError: the job has no such asset.
+    """
+    keys = location.definitions.resolve_job_def(job).asset_layer.selected_asset_keys
+    known = {key.path[-1]: key for key in keys}
+    for name in names:
+        if name not in known:
+            raise SetupError(f"{job} has no asset {name}.", f"Its assets: {', '.join(sorted(known))}.")
+    return [known[name] for name in names] or None
 
 
 def _options(pairs: list[str]) -> dict[str, Any]:
@@ -150,28 +166,38 @@ def _open(system: str) -> tuple[Settings, running.Location, sa.Engine]:
 
 
 @app.command()
-def status(system: Annotated[str, typer.Argument(help="A system; by default all that are built.")] = "") -> None:
-    """Show each system's exports and how its assets stand for the newest that was run."""
+def status(
+    system: Annotated[str, typer.Argument(help="A system; by default all that are built.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Show each system's exports, its last runs, and how the assets of the newest run stand."""
     for name in [system] if system else running.built():
         settings, location, engine = _open(name)
-        log = location.system.books.run_log
-        with engine.connect() as connection:
-            runs = connection.execute(
-                sa.select(log.c.export_id, log.c.run_id, log.c.dry_run, sa.func.min(log.c.started_at))
-                .group_by(log.c.export_id, log.c.run_id, log.c.dry_run)
-                .order_by(sa.func.min(log.c.started_at).desc())
-                .limit(10)
-            ).all()
-            exports = [folder.name for folder in list_exports(settings.landing, name)]
-            output.print_rows(f"{name}: exports", ("export",), [(each,) for each in exports])
-            output.print_rows(
-                f"{name}: last runs",
-                ("export", "run", "dry", "started"),
-                [(r[0], r[1], "yes" if r[2] else "", r[3].isoformat(timespec="seconds")) for r in runs],
-            )
-            if runs:
-                lines = asset_lines(connection, location.system, log.c.run_id == runs[0].run_id)
-                output.print_assets(f"{name}: run {runs[0].run_id}", lines, {})
+        exports = [folder.name for folder in list_exports(settings.landing, name)]
+        runs, lines = _last_runs(engine, location)
+        if as_json:
+            assets = [dataclasses.asdict(line) for line in lines]
+            output.print_json({"system": name, "exports": exports, "runs": runs, "assets": assets})
+            continue
+        output.print_rows(f"{name}: exports", ("export",), [(each,) for each in exports])
+        rows = [(r["export_id"], r["run_id"], "yes" if r["dry_run"] else "", r["started_at"]) for r in runs]
+        output.print_rows(f"{name}: last runs", ("export", "run", "dry", "started"), rows)
+        if runs:
+            output.print_assets(f"{name}: run {runs[0]['run_id']}", lines, {})
+
+
+def _last_runs(engine: sa.Engine, location: running.Location) -> tuple[list[dict[str, Any]], list[AssetLine]]:
+    """The last ten runs, the newest first, and the assets of the newest."""
+    log = location.system.books.run_log
+    which = (log.c.export_id, log.c.run_id, log.c.dry_run)
+    started = sa.func.min(log.c.started_at).label("started_at")
+    with engine.connect() as connection:
+        found = connection.execute(
+            sa.select(*which, started).group_by(*which).order_by(started.desc()).limit(10)
+        ).mappings()
+        runs = [dict(row) | {"started_at": row["started_at"].isoformat(timespec="seconds")} for row in found]
+        lines = asset_lines(connection, location.system, log.c.run_id == runs[0]["run_id"]) if runs else []
+    return runs, lines
 
 
 @app.command()
@@ -193,8 +219,8 @@ def report(
             continue
         output.print_assets(f"Reconciliation of {name}, export {export_id}", result.assets, {})
         output.print_checks("Checks, measured now", result.checks)
-        verdict = "[green]Sound[/green]" if result.sound else "[red]Not sound[/red]"
-        output.out.print(f"{verdict}. Written to {path}")
+        verdict = ("Sound", "green") if result.sound else ("Not sound", "red")
+        output.print_line(verdict, f". Written to {path}")
     if not sound:
         raise typer.Exit(FAILED)
 
@@ -266,18 +292,19 @@ def explain(
     files = _files(settings, system, found[0].export_id)
     for each in found:
         table = each.source.split(" ")[0]
-        output.out.print(f"[bold]{each.source}[/bold] ({files.get(table, 'file no longer known')})")
-        output.out.print(f"  → {each.target}: {coloured_outcome(each.outcome)} {each.reason or ''} {each.detail or ''}")
+        why = " ".join(text for text in (each.reason, each.detail) if text)
+        output.print_line((each.source, "bold"), f" ({files.get(table, 'file no longer known')})")
+        output.print_line(f"  → {each.target}: ", coloured_outcome(each.outcome), f" {why}")
         if each.target_key:
-            output.out.print(f"    target key {each.target_key}")
+            output.print_line(f"    target key {each.target_key}")
         if each.lost_to:
-            output.out.print(f"    merged: {each.lost_to} was loaded instead")
-        output.out.print(f"    export {each.export_id}, run {each.run_id}")
+            output.print_line(f"    merged: {each.lost_to} was loaded instead")
+        output.print_line(f"    export {each.export_id}, run {each.run_id}")
 
 
-def coloured_outcome(outcome: str) -> str:
+def coloured_outcome(outcome: str) -> Text:
     """An outcome in colour."""
-    return output.coloured({"loaded": "success", "merged": "success"}.get(outcome, outcome)).replace("success", outcome)
+    return output.coloured(outcome, {"loaded": "success", "merged": "success"}.get(outcome, outcome))
 
 
 def _files(settings: Settings, system: str, export_id: str) -> dict[str, str]:
@@ -295,6 +322,7 @@ def rollback(
     export: Annotated[str, typer.Option("--export", help="Undo all runs of this export.")] = "",
     force: Annotated[bool, typer.Option("--force", help="Also overwrite rows that were changed since.")] = False,
     yes: Yes = False,
+    as_json: AsJson = False,
 ) -> None:
     """Put back what was there before a run, or before all runs of an export."""
     if bool(run_id) == bool(export):
@@ -303,12 +331,15 @@ def rollback(
     if not yes and not typer.confirm(f"Undo {run_id or 'all runs of export ' + export} of {system}?"):
         raise typer.Exit(FAILED)
     done = roll_back(engine, location.system, RollbackRequest(run_id, export, force, str(uuid4())))
+    if as_json:
+        output.print_json(done.metadata())
+        return
     output.print_rows(
         f"Rolled back {len(done.runs)} run(s)",
         ("table", "deleted", "restored", "inserted again", "kept"),
         [(t, n["deleted"], n["restored"], n["inserted"], done.kept.get(t, 0)) for t, n in done.restored.items()],
     )
-    output.out.print(f"Fingerprints {'equal those before' if done.proved else 'differ: see --force or kept rows'}.")
+    output.print_line(f"Fingerprints {'equal those before' if done.proved else 'differ: see --force or kept rows'}.")
 
 
 # --- samples and servers ----------------------------------------------------------------------------------------------
@@ -318,8 +349,8 @@ def rollback(
 def sample(
     system: Annotated[str, typer.Argument(help="A system; by default all that have samples.")] = "",
     seed: Annotated[int, typer.Option(help="The same seed writes the same bytes.")] = 1,
-    scale: Annotated[float, typer.Option(help="1 = the real volumes.")] = 1.0,
-    file_format: Annotated[str, typer.Option("--format", help="json, jsonl, csv or parquet")] = "json",
+    scale: Annotated[float, typer.Option(min=0, help="1 = the real volumes.")] = 1.0,
+    file_format: Annotated[FileFormat, typer.Option("--format", help="Format of the files.")] = "json",
     gzip: Annotated[bool, typer.Option("--gzip", help="Compress the files.")] = False,
     following: Annotated[bool, typer.Option("--next", help="The export a month later instead.")] = False,
 ) -> None:
@@ -335,10 +366,10 @@ def sample(
             raise SetupError(f"There is no sample of {name}.", f"Samples: {', '.join(samples.SYSTEMS)}.")
         export_id = samples.default_export_id(month)
         if (settings.landing / name / export_id).exists():
-            output.out.print(f"{settings.landing / name / export_id} is there already")
+            output.print_line(f"{settings.landing / name / export_id} is there already")
             continue
         path = write(name, settings.landing, export_id, seed=seed, scale=scale, format=file_format, gzip=gzip)
-        output.out.print(f"Wrote {path}")
+        output.print_line(f"Wrote {path}")
 
 
 @app.command()
@@ -354,7 +385,7 @@ def dev(
 def stop() -> None:
     """Stop the embedded PostgreSQL server."""
     stopped = embedded.stop(read_settings())
-    output.out.print("Stopped." if stopped else "It was not running.")
+    output.print_line("Stopped." if stopped else "It was not running.")
 
 
 @app.command("database-url")

@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from migration.report import AssetLine, CheckLine
 
@@ -18,10 +19,19 @@ err = Console(stderr=True, highlight=False, width=_width)
 _COLOURS = {"success": "green", "passed": "green", "dry_run_ok": "green", "WARN": "yellow", "skipped": "dim"}
 
 
-def coloured(status: str) -> str:
-    """A status in the colour of what it means."""
-    colour = _COLOURS.get(status, "red")
-    return f"[{colour}]{status}[/{colour}]"
+def coloured(status: str, colour_of: str = "") -> Text:
+    """A status in the colour of what it means, or in that of another status."""
+    return Text(status, _COLOURS.get(colour_of or status, "red"))
+
+
+def print_problem(name: str, why: str) -> None:
+    """Print what went wrong, on one line of standard error; brackets in it are text, not markup."""
+    err.print(Text.assemble((name, "red"), f": {why}"), soft_wrap=True)
+
+
+def print_line(*parts: str | Text | tuple[str, str]) -> None:
+    """Print one line, however long; brackets in it are text, not markup."""
+    out.print(Text.assemble(*parts), soft_wrap=True)
 
 
 def print_json(value: Any) -> None:
@@ -31,7 +41,7 @@ def print_json(value: Any) -> None:
 
 def print_rows(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Print rows as a table; numbers to the right."""
-    table = Table(title=title, title_justify="left", header_style="bold")
+    table = Table(title=Text(title), title_justify="left", header_style="bold")
     rows = [list(row) for row in rows]
     for position, column in enumerate(columns):
         numeric = bool(rows) and all(isinstance(row[position], int | float) for row in rows)
@@ -41,12 +51,15 @@ def print_rows(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]
     out.print(table)
 
 
-def _cell(value: Any) -> str:
+def _cell(value: Any) -> Text:
+    """A cell as text: legacy keys may hold brackets, which rich would take for markup."""
+    if isinstance(value, Text):
+        return value
     if value is None:
-        return ""
+        return Text()
     if isinstance(value, Mapping):
-        return "\n".join(f"{name} {number}" for name, number in value.items())
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+        return Text("\n".join(f"{name} {number}" for name, number in value.items()))
+    return Text(f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value))
 
 
 def print_assets(title: str, lines: Sequence[AssetLine], checks: Mapping[str, Mapping[str, int]]) -> None:
@@ -72,10 +85,9 @@ def print_assets(title: str, lines: Sequence[AssetLine], checks: Mapping[str, Ma
     )
 
 
-def _checks_text(counts: Mapping[str, int]) -> str:
-    return " ".join(
-        f"{number} {coloured(level)}" for level, number in sorted(counts.items(), key=lambda i: i[0].lower())
-    )
+def _checks_text(counts: Mapping[str, int]) -> Text:
+    by_level = sorted(counts.items(), key=lambda item: item[0].lower())
+    return Text(" ").join(Text.assemble(f"{number} ", coloured(level)) for level, number in by_level)
 
 
 def print_checks(title: str, lines: Sequence[CheckLine]) -> None:

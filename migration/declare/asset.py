@@ -9,6 +9,7 @@ import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -24,12 +25,13 @@ from migration.declare.run import MigrationRun, RunFacts, resolve_export_id, run
 from migration.declare.step import Step, StepReport, elapsed
 from migration.errors import GateShut, MigrationError, TransientError
 from migration.exports.sources import SourceTable
+from migration.exports.verify import Export
 from migration.frames import FrameStore
 from migration.outcome import Tally
 from migration.tables import loaded_columns
 from migration.warehouse.connect import translate
 from migration.warehouse.ddl import ensure_schema, lock_for_transaction
-from migration.warehouse.runlog import RunLog, Status, shut_gates
+from migration.warehouse.runlog import Gates, RunLog, Status, read_gates
 from migration.warehouse.shadow import compare_with_live, prepare_shadow
 
 if TYPE_CHECKING:
@@ -180,18 +182,19 @@ class _AssetRun:
         """Run every partition, then tell Dagster."""
         started = time.perf_counter()
         reports: list[StepReport] = []
-        failures: list[tuple[str | None, MigrationError]] = []
         filled, empty = self._partitions()
+        failures = self._begin(filled, empty)
         for partition in filled:
+            if partition in failures:
+                continue
             try:
                 reports.append(self._step(partition))
             except MigrationError as error:
                 if isinstance(error, TransientError) or len(filled) == 1:
                     raise
-                failures.append((partition, error))
-        self._log_empty(empty)
+                failures[partition] = error
         yield from events.outcome_events(
-            self.declaration, self.context, self.run, reports, empty, failures, elapsed(started)
+            self.declaration, self.context, self.run, reports, empty, list(failures.items()), elapsed(started)
         )
 
     def _partitions(self) -> tuple[Sequence[str | None], list[str]]:
@@ -203,22 +206,47 @@ class _AssetRun:
         present = self.frames.parts(partitioning.frame)
         return [key for key in wanted if key in present], [key for key in wanted if key not in present]
 
-    def _log_empty(self, empty: list[str]) -> None:
-        if empty:
-            with self.run.engine.begin() as connection:
-                self._pass_gates(connection, None)
-                self.log.log_empty_partitions(connection, self.declaration.name, empty)
+    def _begin(self, filled: Sequence[str | None], empty: list[str]) -> dict[str | None, MigrationError]:
+        """Pass the gates of all partitions and log that they run, in one transaction.
 
-    def _pass_gates(self, connection: sa.Connection, partition: str | None) -> list[str]:
-        """Ask the run log for every upstream asset; returns the gates that the run overrides.
+        Returns:
+            The partitions whose gate is shut, when others may still run.
+
+        Raises:
+            GateShut: no partition may run.
+        """
+        name = self.declaration.name
+        with self.run.engine.begin() as connection:
+            gates = self._gates(connection)
+            failures: dict[str | None, MigrationError] = {}
+            open_partitions: dict[str | None, list[str]] = {}
+            for partition in filled:
+                try:
+                    open_partitions[partition] = self._pass(gates, partition)
+                except GateShut as shut:
+                    failures[partition] = shut
+            if failures and not open_partitions:
+                raise next(iter(failures.values()))
+            if empty:
+                self._pass(gates, None)
+            self.log.start(connection, name, open_partitions)
+            self.log.log_empty_partitions(connection, name, empty)
+        return failures
+
+    def _gates(self, connection: sa.Connection) -> Gates:
+        """How every upstream asset stands; a dry run has no gates, it runs to its end whatever it finds."""
+        upstream = [name for name in self.declaration.upstream if name in self.declaration.system.declarations]
+        return read_gates(
+            connection, self.declaration.system.books.run_log, self.export_id, () if self.run.dry_run else upstream
+        )
+
+    def _pass(self, gates: Gates, partition: str | None) -> list[str]:
+        """Pass the gates of a partition; returns those that the run overrides.
 
         Raises:
             GateShut: an upstream asset has not succeeded for this export, and the run does not override it.
         """
-        if self.run.dry_run:
-            return []
-        upstream = [name for name in self.declaration.upstream if name in self.declaration.system.declarations]
-        verdicts = shut_gates(connection, self.declaration.system.books.run_log, self.export_id, upstream, partition)
+        verdicts = gates.shut(partition)
         overridden = [v.asset for v in verdicts if v.asset in self.run.options.override_gate]
         shut = [v for v in verdicts if v.asset not in overridden]
         if shut:
@@ -233,28 +261,23 @@ class _AssetRun:
         return sorted(set(overridden))
 
     def _step(self, partition: str | None) -> StepReport:
-        """One partition: gate, transaction, run log."""
-        name = self.declaration.name
-        with self.run.engine.begin() as connection:
-            overridden = self._pass_gates(connection, partition)
-            self.log.start(connection, name, partition, overridden)
-        step = self._workbench(partition)
+        """One partition: transaction and run log."""
         try:
-            return self._transact(step)
-        except MigrationError as error:
-            self._log_failure(step, error)
-            raise
+            return self._transact(self._workbench(partition))
         except Exception as error:
             ours = as_ours(error)
-            self._log_failure(step, ours)
+            self._log_failure(partition, ours)
             raise ours from None
 
+    @cached_property
+    def _export(self) -> Export:
+        return self.declaration.system.verified_export(self.declaration, self.run, self.frames)
+
     def _workbench(self, partition: str | None) -> Step:
-        system = self.declaration.system
         return Step(
             run=self.run,
-            books=system.books,
-            export=system.verified_export(self.declaration, self.run, self.frames),
+            books=self.declaration.system.books,
+            export=self._export,
             frames=self.frames,
             source=self.declaration.source,
             partition=partition,
@@ -276,6 +299,7 @@ class _AssetRun:
                 step.partition,
                 self._status(blocked, judgements),
                 step.tally,
+                seconds=elapsed(started),
                 fingerprint=fingerprint,
                 error=_blocked_by(judgements) if blocked else None,
                 inputs_digest=digest,
@@ -334,18 +358,12 @@ class _AssetRun:
         table = self.declaration.name if self.declaration.target is None else self.declaration.target.name
         lock_for_transaction(connection, f"{schema}.{table}")
 
-    def _log_failure(self, step: Step, error: MigrationError) -> None:
-        """Log that the step failed; where the database is gone the log row stays `running` until the next run."""
+    def _log_failure(self, partition: str | None, error: MigrationError) -> None:
+        """Log that the step failed; where the database is gone the row stays `running` until the next run closes it."""
+        name = self.declaration.name
         try:
             with self.run.engine.begin() as connection:
-                self.log.finish(
-                    connection,
-                    self.declaration.name,
-                    step.partition,
-                    Status.FAILED,
-                    Tally(source_rows=step.tally.source_rows),
-                    error=f"{error.kind}: {error}",
-                )
+                self.log.finish(connection, name, partition, Status.FAILED, Tally(), error=f"{error.kind}: {error}")
         except SQLAlchemyError:
             self.context.log.warning("The failure could not be written to the run log: the database is unreachable.")
 

@@ -1,7 +1,8 @@
 """The run log in the database: one row per run, asset and partition, and the gates that are read from it."""
 
+import datetime as dt
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -48,25 +49,37 @@ class RunLog:
         live = {self.table.schema: self.table.schema}
         return connection.execute(statement, execution_options={"schema_translate_map": live})
 
-    def start(self, connection: sa.Connection, asset: str, partition: str | None, overrides: Sequence[str]) -> None:
-        """Say that a step runs; a retry of the step in the same run starts its row anew."""
-        insert = pg.insert(self.table).values(
-            run_id=self.run_id,
-            export_id=self.export_id,
-            asset=asset,
-            partition=partition,
-            dry_run=self.dry_run,
-            overrides=list(overrides),
-            started_at=sa.func.clock_timestamp(),
-            status=Status.RUNNING.value,
-        )
-        again = {"started_at": insert.excluded.started_at, "status": insert.excluded.status, "finished_at": None}
-        key = [
-            self.table.c.run_id,
-            self.table.c.asset,
-            sa.func.coalesce(self.table.c.partition, sa.literal_column("''")),
+    def start(self, connection: sa.Connection, asset: str, partitions: Mapping[str | None, Sequence[str]]) -> None:
+        """Say that partitions of an asset run; a retry in the same run starts their rows anew.
+
+        Args:
+            connection: any transaction.
+            asset: the asset.
+            partitions: the gates that the run overrides, by partition (None for an unpartitioned asset).
+        """
+        rows = [
+            {
+                "run_id": self.run_id,
+                "export_id": self.export_id,
+                "asset": asset,
+                "partition": partition,
+                "dry_run": self.dry_run,
+                "overrides": list(overrides),
+                "started_at": sa.func.clock_timestamp(),
+                "status": Status.RUNNING.value,
+            }
+            for partition, overrides in partitions.items()
         ]
-        self._execute(connection, insert.on_conflict_do_update(index_elements=key, set_=again))
+        if not rows:
+            return
+        insert = pg.insert(self.table).values(rows)
+        again = {"started_at": insert.excluded.started_at, "status": insert.excluded.status, "finished_at": None}
+        self._execute(connection, insert.on_conflict_do_update(index_elements=self._key, set_=again))
+
+    @property
+    def _key(self) -> list[sa.ColumnElement[Any]]:
+        log = self.table.c
+        return [log.run_id, log.asset, sa.func.coalesce(log.partition, sa.literal_column("''"))]
 
     def close_interrupted(self, connection: sa.Connection, asset: str, partition: str | None) -> None:
         """Mark runs of the asset that never ended; the caller holds the asset's lock, so none of them is alive."""
@@ -89,11 +102,12 @@ class RunLog:
         status: Status,
         tally: Tally,
         *,
+        seconds: float | None = None,
         fingerprint: str | None = None,
         error: str | None = None,
         inputs_digest: str | None = None,
     ) -> None:
-        """Say how a step ended, with its counts."""
+        """Say how a step ended, with its counts and, where it waited for its turn, when it really began."""
         log = self.table
         mine = sa.and_(
             log.c.run_id == self.run_id, log.c.asset == asset, log.c.partition.is_not_distinct_from(partition)
@@ -110,6 +124,8 @@ class RunLog:
             "error": error,
             "inputs_digest": inputs_digest,
         }
+        if seconds is not None:
+            values["started_at"] = sa.func.clock_timestamp() - dt.timedelta(seconds=seconds)
         self._execute(connection, sa.update(log).where(mine).values(values))
 
     def log_empty_partitions(self, connection: sa.Connection, asset: str, partitions: Sequence[str]) -> None:
@@ -188,35 +204,50 @@ class Verdict:
     run_id: str
 
 
-def shut_gates(
-    connection: sa.Connection, log: sa.Table, export_id: str, upstream: Sequence[str], partition: str | None
-) -> list[Verdict]:
-    """The upstream assets (or their partitions) that have not succeeded for an export.
+@dataclass(frozen=True)
+class Gates:
+    """How the upstream assets of a step stand for an export.
 
-    An upstream asset that is partitioned counts with the same partition where it has one of that key, else with all
-    partitions that it ran. One that never ended a run for the export is shut with the status `never ran`.
+    Attributes:
+        upstream: names of the assets that must have succeeded.
+        verdicts: the latest ended run of each of them, by partition where they have any.
     """
+
+    upstream: Sequence[str]
+    verdicts: Sequence[Verdict]
+
+    def shut(self, partition: str | None) -> list[Verdict]:
+        """The upstream assets, or their partitions, that have not succeeded.
+
+        An upstream asset that is partitioned counts with the same partition for a partition, else with all that it
+        ran. One that never ended a run for the export is shut with the status `never ran`.
+        """
+        found: list[Verdict] = []
+        for asset in self.upstream:
+            of_asset = [v for v in self.verdicts if v.asset == asset]
+            partitioned = any(v.partition is not None for v in of_asset)
+            if partition is not None and partitioned:
+                of_asset = [v for v in of_asset if v.partition == partition]
+            if not of_asset:
+                found.append(Verdict(asset, partition if partitioned else None, "never ran", ""))
+            found.extend(v for v in of_asset if v.status != Status.SUCCESS.value)
+        return found
+
+
+def read_gates(connection: sa.Connection, log: sa.Table, export_id: str, upstream: Sequence[str]) -> Gates:
+    """Read from the run log how upstream assets stand for an export; runs that have not ended do not count."""
     if not upstream:
-        return []
+        return Gates((), ())
+    partition = sa.func.coalesce(log.c.partition, sa.literal_column("''"))
     newest = (
         sa.select(log.c.asset, log.c.partition, log.c.status, log.c.run_id)
-        .ext(pg.distinct_on(log.c.asset, sa.func.coalesce(log.c.partition, sa.literal_column("''"))))
+        .ext(pg.distinct_on(log.c.asset, partition))
         .where(
             log.c.export_id == export_id,
             log.c.asset.in_(list(upstream)),
             log.c.dry_run.is_(False),
             log.c.status != Status.RUNNING.value,
         )
-        .order_by(log.c.asset, sa.func.coalesce(log.c.partition, sa.literal_column("''")), log.c.finished_at.desc())
+        .order_by(log.c.asset, partition, log.c.finished_at.desc())
     )
-    verdicts = [Verdict(*row) for row in connection.execute(newest)]
-    shut: list[Verdict] = []
-    for asset in upstream:
-        of_asset = [v for v in verdicts if v.asset == asset]
-        same = [v for v in of_asset if partition is not None and v.partition == partition]
-        partitioned = any(v.partition is not None for v in of_asset)
-        relevant = same if partition is not None and partitioned else of_asset
-        if not relevant:
-            shut.append(Verdict(asset, partition if partitioned else None, "never ran", ""))
-        shut.extend(v for v in relevant if v.status != Status.SUCCESS.value)
-    return shut
+    return Gates(upstream, [Verdict(*row) for row in connection.execute(newest)])

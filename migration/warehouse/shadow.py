@@ -54,6 +54,16 @@ def _clone(connection: sa.Connection, metadata: sa.MetaData, shadow: str) -> Non
         names = [c.name for c in table.columns if c.computed is None]
         copy = sa.Table(table.name, sa.MetaData(), *(sa.Column(n) for n in names), schema=shadow)
         connection.execute(sa.insert(copy).from_select(names, sa.select(*(table.c[n] for n in names))))
+        for column in table.columns:
+            if column.identity is not None:
+                _continue_numbers(connection, copy, column.name)
+
+
+def _continue_numbers(connection: sa.Connection, copy: sa.Table, column: str) -> None:
+    """Let new rows be numbered after those that were copied."""
+    sequence = sa.func.pg_get_serial_sequence(f"{copy.schema}.{copy.name}", column)
+    after_last = sa.func.coalesce(sa.func.max(copy.c[column]), 0) + 1
+    connection.execute(sa.select(sa.func.setval(sequence, after_last, sa.false())).select_from(copy))
 
 
 @dataclass(frozen=True)

@@ -95,3 +95,13 @@ def loaded(server: embedded.EmbeddedServer, loaded_template: Template, tmp_path:
 def first_run(loaded: Lab) -> str:
     """The run that loaded the first export."""
     return str(loaded.scalar("SELECT DISTINCT run_id FROM skynet.migration_run_log"))
+
+
+@pytest.fixture(scope="session")
+def loaded_fingerprints(server: embedded.EmbeddedServer, loaded_template: Template) -> dict[str, str]:
+    """The fingerprints of the tables after the first export."""
+    with scratch_database(server, loaded_template.database) as url:
+        engine = create_engine(url)
+        found = Lab(settings_at(loaded_template.home, url, url), engine).fingerprints()
+        engine.dispose()
+        return found

@@ -132,7 +132,7 @@ def next_world() -> World:
     world.customers[3]["harga"] = 999000
     world.customers[4]["nama_router"] = "SKYNET-NEW"
     world.customers.append(customer(100, paket="Paket Baru 77M"))
-    world.transactions[0] |= {"nominal_pembayaran": 149000}
+    world.transactions[1] |= {"nominal_pembayaran": 149000}
     world.transactions.append(payment(100, "February 2026"))
     world.branches[0]["jumlah_pelanggan"] = "25"
     return world

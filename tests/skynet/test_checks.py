@@ -11,7 +11,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from migration import embedded
-from migration.declare import run as declared_run
 from migration.warehouse.connect import warehouse_engine
 from tests.conftest import scratch_database
 from tests.skynet.cases import branch, customer, numbered, payment
@@ -62,8 +61,11 @@ def loaded(
 
 def forget_connections(lab: Lab) -> None:
     """Let go of a database, so that it can be copied."""
+    lab.fetch(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
     lab.engine.dispose()
-    declared_run.engine_of(lab.settings.database_url, lab.settings).dispose()
 
 
 @pytest.fixture
