@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import jinja2
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from migration.checks import judge
 from migration.declare.run import MigrationRun, RunFacts
@@ -74,7 +75,7 @@ def asset_lines(connection: sa.Connection, system: "System", where: sa.ColumnEle
     log = system.books.run_log
     newest = (
         sa.select(log)
-        .distinct(log.c.asset, sa.func.coalesce(log.c.partition, sa.literal_column("''")))
+        .ext(distinct_on(log.c.asset, sa.func.coalesce(log.c.partition, sa.literal_column("''"))))
         .where(where)
         .order_by(log.c.asset, sa.func.coalesce(log.c.partition, sa.literal_column("''")), log.c.started_at.desc())
     )

@@ -162,7 +162,6 @@ class System:
         *,
         source: SourceTable,
         group: str,
-        name: str | None = None,
         checks: Sequence[Check] = (),
         upstream: Sequence[str] = (),
         companions: Sequence[sa.Table] = (),
@@ -179,8 +178,7 @@ class System:
             table: the target table.
             source: the legacy table whose rows are labelled.
             group: group in the catalog.
-            name: the asset's name, by default the table's.
-            checks: checks beside those declared by the table itself.
+            checks: the asset's checks.
             upstream: further assets that must have succeeded.
             companions: further tables that the function brings rows for.
             partitioning: how the asset is partitioned.
@@ -188,38 +186,48 @@ class System:
         """
 
         def declare(function: Callable[..., Labelled]) -> dg.AssetsDefinition:
-            inputs = [p for p in inspect.signature(function).parameters if p != "step"]
+            inputs = [parameter for parameter in inspect.signature(function).parameters if parameter != "step"]
 
             def stage(step: Step) -> Write:
-                upsert = stage_labelled(
-                    step, table, [self._call(function, inputs, step)], {each.name: each for each in companions}
-                )
+                labelled = self._call(function, inputs, step)
+                upsert = stage_labelled(step, table, [labelled], {each.name: each for each in companions})
+                return upsert if supersede is None else _in_turn(step, upsert, supersede)
 
-                def write() -> None:
-                    upsert()
-                    if supersede is not None:
-                        supersede(step)
-
-                return write
-
-            parents = sorted({key.column.table.name for key in table.foreign_keys} - {table.name})
-            return self.add(
-                Declaration(
-                    system=self,
-                    name=name or function.__name__,
-                    description=_description(function, table.comment),
-                    group=group,
-                    kinds=frozenset({"postgres", "table"}),
-                    upstream=_distinct([*(self.frame_makers.get(name, name) for name in inputs), *parents, *upstream]),
-                    stage=stage,
-                    source=source,
-                    target=table,
-                    checks=tuple(checks),
-                    partitioning=partitioning,
-                )
+            makers = [self.frame_makers.get(frame, frame) for frame in inputs]
+            return self._add_table(
+                function, table, stage, source, group, [*makers, *upstream], checks, partitioning=partitioning
             )
 
         return declare
+
+    def _add_table(
+        self,
+        function: Callable[..., Any],
+        table: sa.Table,
+        stage: Callable[[Step], Write],
+        source: SourceTable,
+        group: str,
+        upstream: Sequence[str],
+        checks: Sequence[Check],
+        **further: Any,
+    ) -> dg.AssetsDefinition:
+        """Declare the asset of a target table; the tables that its foreign keys point to are upstream as well."""
+        parents = sorted({key.column.table.name for key in table.foreign_keys} - {table.name})
+        return self.add(
+            Declaration(
+                system=self,
+                name=function.__name__,
+                description=_description(function, table.comment),
+                group=group,
+                kinds=frozenset({"postgres", "table"}),
+                upstream=_distinct([*upstream, *parents]),
+                stage=stage,
+                source=source,
+                target=table,
+                checks=tuple(checks),
+                **further,
+            )
+        )
 
     def loaded_table(
         self,
@@ -242,21 +250,15 @@ class System:
 
         def declare(function: Callable[[pd.DataFrame], pd.DataFrame]) -> dg.AssetsDefinition:
             load = SourceLoad(table, source, rules, function, is_secret, bulk, ledger_of_loaded)
-            parents = sorted({key.column.table.name for key in table.foreign_keys} - {table.name})
-            return self.add(
-                Declaration(
-                    system=self,
-                    name=function.__name__,
-                    description=_description(function, table.comment),
-                    group=group,
-                    kinds=frozenset({"postgres", "table"}),
-                    upstream=_distinct([*upstream, *parents]),
-                    stage=lambda step: stage_source(step, load),
-                    source=source,
-                    target=table,
-                    checks=tuple(checks),
-                    remembers_inputs=True,
-                )
+            return self._add_table(
+                function,
+                table,
+                lambda step: stage_source(step, load),
+                source,
+                group,
+                upstream,
+                checks,
+                remembers_inputs=True,
             )
 
         return declare
@@ -312,6 +314,14 @@ class System:
             )
 
         return declare
+
+
+def _in_turn(step: Step, upsert: Write, supersede: Callable[[Step], None]) -> Write:
+    def write() -> None:
+        upsert()
+        supersede(step)
+
+    return write
 
 
 def _nothing() -> None:

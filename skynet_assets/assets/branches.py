@@ -18,6 +18,7 @@ from skynet_assets.parsing.money import money
 from skynet_assets.parsing.problem import Problem
 from skynet_assets.parsing.statuses import branch_count, is_total_row
 from skynet_assets.parsing.text import name_key, text
+from skynet_assets.reconciliation import reconciliation
 
 COUNTS = {
     "jumlah_pelanggan": "customers_total",
@@ -167,7 +168,7 @@ def _latest_paid_month(step: Step) -> dt.date | None:
 )
 def branch_reconciliation(step: Step) -> Write:
     """What the branch dashboard says against what was migrated: customers, paid and unpaid invoices, income."""
-    compared = step.scope().fetch(checks.reconciliation(step.export.export_id))
+    compared = step.scope().fetch(reconciliation(step.export.export_id))
     step.tally.source_rows = len(compared)
     step.tally.outcomes[Outcome.LOADED.value] = len(compared)
     step.facts["compared"] = len(compared)

@@ -16,7 +16,7 @@ from skynet_assets import checks, sources, tables
 from skynet_assets.assets import PHOTOS, SKYNET
 from skynet_assets.parsing.photos import PhotoPolicy, photo_policy, photo_source
 from skynet_assets.photos.download import PhotoResult, download_many
-from skynet_assets.photos.store import store_photo
+from skynet_assets.photos.store import remove_abandoned, store_photo
 
 MAX_ATTEMPTS = 3
 DEFAULT_MAX_PER_RUN = 200
@@ -132,6 +132,7 @@ def identity_card_photo_files(step: Step) -> Write:
     if step.run.dry_run:
         return step.nothing
     directory = UPath(os.environ.get("SKYNET_PHOTO_DIRECTORY", str(step.run.settings.home / "photos")))
+    remove_abandoned(directory)
     queued = _next_photos(step)
     step.tally.source_rows = len(queued)
     for result in download_many(queued, policy_from_environment(), workers=WORKERS):
@@ -155,7 +156,7 @@ def _next_photos(step: Step) -> list[tuple[str, str]]:
 def _record(step: Step, connection: sa.Connection, directory: UPath, result: PhotoResult) -> None:
     table, customers = tables.identity_card_photos, tables.customers
     change_log, run_id = step.books.change, step.run.run_id
-    attempt: dict[str, Any] = {"attempts": table.c.attempts + 1, "last_attempt_at": sa.func.now()}
+    attempt: dict[str, Any] = {"attempts": table.c.attempts + 1, "last_attempt_at": sa.func.clock_timestamp()}
     mine = table.c.customer_id == result.customer_id
     if result.downloaded is None:
         failed = {"status": "failed", "error_code": result.error_code}

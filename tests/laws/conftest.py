@@ -14,7 +14,7 @@ from migration.warehouse.connect import warehouse_engine
 from migration.warehouse.ddl import ensure_schema
 from skynet_assets import tables
 from tests.conftest import scratch_database, settings_at
-from tests.laws.lab import Lab, copy_home, environment, first_world, run_job, write_export
+from tests.laws.lab import Image, Lab, copy_home, environment, first_world, image_of, run_job, write_export
 
 FIRST = "20260225T190000Z"
 SECOND = "20260325T190000Z"
@@ -103,5 +103,15 @@ def loaded_fingerprints(server: embedded.EmbeddedServer, loaded_template: Templa
     with scratch_database(server, loaded_template.database) as url:
         engine = create_engine(url)
         found = Lab(settings_at(loaded_template.home, url, url), engine).fingerprints()
+        engine.dispose()
+        return found
+
+
+@pytest.fixture(scope="session")
+def loaded_image(server: embedded.EmbeddedServer, loaded_template: Template) -> Image:
+    """Every row after the first export."""
+    with scratch_database(server, loaded_template.database) as url:
+        engine = create_engine(url)
+        found = image_of(engine)
         engine.dispose()
         return found

@@ -77,7 +77,7 @@ def shuffled(seed: int) -> World:
 
 
 @pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow), pytest.param(3, marks=pytest.mark.slow)])
-def test_a_shuffled_file_gives_the_same_tables(lab: Lab, loaded: Lab, seed: int) -> None:
+def test_a_shuffled_file_gives_the_same_tables(loaded: Lab, seed: int) -> None:
     loaded.export(SECOND, shuffled(seed))
     expected = fingerprints(loaded, but=BY_ROW)
     assert run_job(export_id=SECOND).success
