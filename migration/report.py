@@ -82,8 +82,7 @@ def asset_lines(connection: sa.Connection, system: "System", where: sa.ColumnEle
     by_asset: dict[str, list[Any]] = {}
     for row in connection.execute(newest):
         by_asset.setdefault(row.asset, []).append(row)
-    order = [name for name in system.declarations if name in by_asset]
-    return [_asset_line(name, by_asset[name]) for name in order]
+    return [_asset_line(each.name, by_asset[each.name]) for each in system.in_order() if each.name in by_asset]
 
 
 def _asset_line(name: str, rows: Sequence[Any]) -> AssetLine:
@@ -120,7 +119,7 @@ def reconcile(
     checks: list[CheckLine] = []
     with engine.connect() as connection:
         assets = asset_lines(connection, system, (log.c.export_id == export_id) & log.c.dry_run.is_(False))
-        for declaration in system.declarations.values():
+        for declaration in system.in_order():
             scope = system.scope_of_last_run(declaration, connection, run) if declaration.checks else None
             if scope is None:
                 continue

@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from graphlib import TopologicalSorter
 from typing import Any
 
 import dagster as dg
@@ -50,6 +51,11 @@ class System:
         """Register a declaration and build its asset."""
         self.declarations[declaration.name] = declaration
         return build_asset(declaration)
+
+    def in_order(self) -> list[Declaration]:
+        """The declared assets, each after its upstream."""
+        graph = {name: set(each.upstream) & set(self.declarations) for name, each in sorted(self.declarations.items())}
+        return [self.declarations[name] for name in TopologicalSorter(graph).static_order()]
 
     @property
     def landing_asset(self) -> dg.AssetSpec:

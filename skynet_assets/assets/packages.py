@@ -48,9 +48,9 @@ def with_packages(rows: pd.DataFrame, names: pd.Series, prices: pd.Series) -> tu
         package_name_key=key,
         package_price=price,
     )
-    found["package_id"] = [
-        None if pd.isna(k) else package_id(k, None if pd.isna(p) else p) for k, p in zip(key, price, strict=True)
-    ]
+    ids = [None if pd.isna(k) else package_id(k, None if pd.isna(p) else p) for k, p in zip(key, price, strict=True)]
+    # Of objects also where there is no row: an empty column would be one of floats.
+    found["package_id"] = pd.Series(ids, index=found.index, dtype=object)
     has_package = key.notna()
     return found, {"package_price_invalid": invalid & has_package, "package_price_inferred": inferred & has_package}
 
@@ -68,7 +68,7 @@ def _most_frequent_spelling(spelling: pd.Series, key: pd.Series) -> pd.Series:
     for name, written in zip(key.dropna(), spelling.dropna(), strict=True):
         counts.setdefault(name, Counter())[written] += 1
     chosen = {name: min(found, key=lambda s: (-found[s], s)) for name, found in counts.items()}
-    return key.map(chosen, na_action="ignore")
+    return key.map(chosen, na_action="ignore").astype(object)
 
 
 def package_id(name_key: str, price: Decimal | None) -> str:

@@ -253,6 +253,7 @@ def test_explain_tells_the_outcome_of_a_source_row(migrated: Migrated, outcome: 
 def test_explain_knows_target_keys_and_legacy_keys(migrated: Migrated) -> None:
     place = migrated.place
     customer = place.value("SELECT min(id) FROM skynet.customers")
+    print(place.migrate("explain", "skynet", customer))
     invoice = place.value("SELECT min(id::text) FROM skynet.invoices")
     assert {each["target"] for each in place.migrate("explain", "skynet", customer, "--json").json} >= {"customers"}
     told = place.migrate("explain", "skynet", invoice, "--export", EXPORT_ID, "--json").json

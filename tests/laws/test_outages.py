@@ -67,7 +67,7 @@ def end_sessions(server: embedded.EmbeddedServer, lab: Lab) -> Callable[[], None
     return act
 
 
-@pytest.mark.parametrize("statement", ["COPY", "SAVEPOINT", "COMMIT"])
+@pytest.mark.parametrize("statement", ["COPY", "COMMIT", pytest.param("SAVEPOINT", marks=pytest.mark.slow)])
 def test_a_session_that_ends_in_the_middle_is_retried(
     server: embedded.EmbeddedServer, lab: Lab, whole_journal: Path, loaded_image: Image, tmp_path: Path, statement: str
 ) -> None:
@@ -148,10 +148,19 @@ def test_a_full_disk_of_the_work_folder_is_one_line(lab: Lab, monkeypatch: pytes
     assert lab.count("row_ledger") == 0
 
 
-@pytest.mark.parametrize("change", ["gone", "longer", "other"])
-@pytest.mark.parametrize(("table", "step"), [("customers", "customers_clean"), ("transactions", "payments_clean")])
+CHANGES = [
+    ("customers", "customers_clean", "gone"),
+    ("transactions", "payments_clean", "longer"),
+    pytest.param("transactions", "payments_clean", "gone", marks=pytest.mark.slow),
+    pytest.param("transactions", "payments_clean", "other", marks=pytest.mark.slow),
+    pytest.param("customers", "customers_clean", "longer", marks=pytest.mark.slow),
+    pytest.param("customers", "customers_clean", "other", marks=pytest.mark.slow),
+]
+
+
+@pytest.mark.parametrize(("table", "step", "change"), CHANGES)
 def test_an_export_that_changes_after_its_verification_stops_the_run(
-    lab: Lab, loaded_image: Image, change: str, table: str, step: str
+    lab: Lab, loaded_image: Image, table: str, step: str, change: str
 ) -> None:
     folder = lab.export(FIRST, first_world())
     assert run_job(only=("export",)).success
@@ -163,7 +172,7 @@ def test_an_export_that_changes_after_its_verification_stops_the_run(
     elif change == "other":
         path.write_bytes(good.replace(b"150000", b"150001"))
 
-    ran = run_job(only=AFTER_THE_EXPORT)
+    ran = run_job(only=AFTER_THE_EXPORT, export_id=FIRST)
 
     assert list(ran.failures) == [step]
     assert ran.failures[step].startswith(("MissingSourceFile: ", "ManifestMismatch: "))
