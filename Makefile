@@ -38,7 +38,11 @@ $(READY): pyproject.toml uv.lock
 	@touch $@
 
 migrate: $(READY) ## Migrate Skynet: sample export, run, reconciliation report
-	@set -- $(HOME_FOLDER)/landing/skynet/*; [ -e "$$1" ] || $(BIN)/migrate sample
+	@set -- $(HOME_FOLDER)/landing/skynet/*; \
+	if [ -e "$$1" ]; then :; \
+	elif [ -n "$$MIGRATION_LANDING$$MIGRATION_DATABASE_URL" ]; then \
+	  echo "No sample is written: MIGRATION_LANDING or MIGRATION_DATABASE_URL is set, and the data may be real." >&2; \
+	else $(BIN)/migrate sample; fi
 	@$(BIN)/migrate run skynet --yes
 	@$(BIN)/migrate report
 

@@ -7,12 +7,13 @@ import resource
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import dagster as dg
 import msgspec
 import psycopg
 import sqlalchemy as sa
+from psycopg import sql
 
 from bench.payments import BENCH, export, metadata, payments, records, table
 from migration.automation import Automation, build_definitions, run_config
@@ -56,7 +57,7 @@ def load_through_core(rows: int) -> dict[str, Any]:
             seconds[name] = shown.metadata["asset_seconds"].value
             if name == "payments":
                 seconds["loaded"] = shown.metadata["loaded"].value
-                seconds["written"] = shown.metadata["rows_inserted"].value + shown.metadata["rows_updated"].value
+                seconds["written"] = sum(int(str(shown.metadata[n].value)) for n in ("rows_inserted", "rows_updated"))
     return seconds
 
 
@@ -78,8 +79,9 @@ def load_by_copy(rows: int) -> dict[str, Any]:
     return {"payments": time.perf_counter() - started}
 
 
-def _copy_statement(connection: sa.Connection, direction: str) -> str:
-    return f"COPY {qualified(connection, table).as_string()} ({', '.join(_COLUMNS)}) {direction} (FORMAT csv)"
+def _copy_statement(connection: sa.Connection, direction: Literal["FROM STDIN", "TO STDOUT"]) -> sql.Composed:
+    columns = sql.SQL(", ").join(sql.Identifier(name) for name in _COLUMNS)
+    return sql.SQL("COPY {} ({}) {} (FORMAT csv)").format(qualified(connection, table), columns, sql.SQL(direction))
 
 
 def _table_as_csv(engine: sa.Engine, rows: int) -> io.BufferedReader:

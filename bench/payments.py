@@ -9,7 +9,6 @@ from typing import Any
 import pandas as pd
 import sqlalchemy as sa
 
-from migration.checks import conservation, unique
 from migration.declare.system import System
 from migration.exports.sources import SourceTable
 from migration.outcome import Rule
@@ -74,7 +73,6 @@ RULES = (
     group="bench",
     bulk=True,
     ledger_of_loaded=False,
-    checks=[conservation("payments_conservation", table, ledger_of_loaded=False), unique("payments_unique", table)],
 )
 def payments(rows: pd.DataFrame) -> pd.DataFrame:
     """Payments, one per id."""

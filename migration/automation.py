@@ -240,13 +240,18 @@ def purge_job(system: System) -> dg.JobDefinition:
         before = dt.datetime.now(dt.UTC) - dt.timedelta(days=KEEP_RUNS_DAYS)
         old = context.instance.get_run_records(dg.RunsFilter(created_before=before, job_name=None), limit=1000)
         mine = [r.dagster_run for r in old if r.dagster_run.job_name.startswith(f"{system.name}_")]
-        for run in mine:
-            if run.is_finished:
-                context.instance.delete_run(run.run_id)
+        finished = [run for run in mine if run.is_finished]
+        for run in finished:
+            context.instance.delete_run(run.run_id)
         removed = _remove_old_frames(read_settings().work / system.name)
-        context.add_output_metadata({"runs_deleted": len(mine), "frames_removed": removed})
+        context.add_output_metadata({"runs_deleted": len(finished), "frames_removed": removed})
 
-    @dg.job(name=f"{system.name}_purge", description="Forgets old Dagster runs and stale staged frames.")
+    # The writer tag keeps it from running beside a migration, whose frames are not current yet.
+    @dg.job(
+        name=f"{system.name}_purge",
+        description="Forgets old Dagster runs and stale staged frames.",
+        tags={WRITER_TAG: system.name},
+    )
     def purge() -> None:
         forget()
 
@@ -254,20 +259,22 @@ def purge_job(system: System) -> dg.JobDefinition:
 
 
 def _remove_old_frames(root: UPath) -> int:
-    """Remove the frames of dry runs, and those of live runs that their pointer no longer names."""
+    """Remove frames more than a day old: those of dry runs, and those of live runs that no pointer names any more."""
     removed = 0
+    yesterday = dt.datetime.now(dt.UTC).timestamp() - 24 * 3600
     if not root.exists():
         return 0
     for pointer in root.glob("*/*/current.json"):
         current = msgspec.json.decode(pointer.read_bytes())["run_id"]
         for folder in pointer.parent.iterdir():
-            if folder.is_dir() and folder.name != current:
+            if folder.is_dir() and folder.name != current and folder.stat().st_mtime < yesterday:
                 folder.fs.rm(folder.path, recursive=True)
                 removed += 1
     dry_runs = root / "dry_run"
-    if dry_runs.exists():
-        dry_runs.fs.rm(dry_runs.path, recursive=True)
-        removed += 1
+    for folder in dry_runs.iterdir() if dry_runs.exists() else ():
+        if folder.stat().st_mtime < yesterday:
+            folder.fs.rm(folder.path, recursive=True)
+            removed += 1
     return removed
 
 

@@ -9,7 +9,7 @@ row.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 import pandera.pandas as pandera
@@ -69,6 +69,7 @@ class Check:
         warn: limits past which the check warns, per measure.
         error: limits past which the check is an error, per measure.
         blocking: an error keeps the asset's rows from being published.
+        kind: which of the checks that every target table has this one is, if it is one of them.
         keys: statement of the keys that fail.
     """
 
@@ -78,6 +79,7 @@ class Check:
     warn: Limits = field(default_factory=dict)
     error: Limits = field(default_factory=dict)
     blocking: bool = False
+    kind: Literal["conservation", "key", "orphans"] | None = None
     keys: Callable[[Scope], "Query | list[str]"] | None = None
 
     def limits_text(self) -> str:
@@ -222,6 +224,7 @@ def conservation(
         measure,
         error=none_of("unaccounted", "target_difference"),
         blocking=True,
+        kind="conservation",
     )
 
 
@@ -265,6 +268,7 @@ def unique(
         lambda scope: sa.select(sa.func.count().label("duplicates")).select_from(repeated(scope).subquery()),
         error=none_of("duplicates"),
         blocking=True,
+        kind=None if columns else "key",
         keys=repeated,
     )
 
@@ -299,5 +303,29 @@ def orphans(name: str, target: sa.Table, *, partition_column: str | None = None)
         measure,
         error=none_of("orphans"),
         blocking=True,
+        kind="orphans",
         keys=lambda scope: sa.union_all(*(dangling(key, scope) for key in keys)),  # type: ignore[arg-type,return-value]
     )
+
+
+def derived_checks(
+    target: sa.Table, declared: Sequence[Check], *, partition_column: str | None = None, ledger_of_loaded: bool = True
+) -> tuple[Check, ...]:
+    """The checks that a target table's declaration implies, less those that are declared under another name.
+
+    Args:
+        target: the target table.
+        declared: the asset's own checks.
+        partition_column: column of the target that holds the partition's key.
+        ledger_of_loaded: False for a table whose ledger holds only rows that were not plainly loaded.
+    """
+    name, kinds = target.name, {check.kind for check in declared}
+    implied = [
+        conservation(
+            f"{name}_conservation", target, partition_column=partition_column, ledger_of_loaded=ledger_of_loaded
+        ),
+        unique(f"{name}_key_unique", target, partition_column=partition_column),
+    ]
+    if target.foreign_keys:
+        implied.append(orphans(f"{name}_orphans", target, partition_column=partition_column))
+    return tuple(check for check in implied if check.kind not in kinds)

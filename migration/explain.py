@@ -1,7 +1,7 @@
 """Explain: what became of a source row, or where a target row comes from, told from the ledger and the quarantine."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from migration.declare.system import System
 
 ROW_PREFIX = "row:"
+MAX_DIGITS = 18
 
 
 @dataclass(frozen=True)
@@ -98,20 +99,7 @@ def explain(connection: sa.Connection, system: "System", subject: str, export_id
 
 def _matches(ledger: sa.Table, subject: str) -> sa.ColumnElement[bool]:
     table, _, row = subject.rpartition(ROW_PREFIX)
-    if row.isdigit() and (not table or table.endswith(":")):
+    if row.isdecimal() and len(row) <= MAX_DIGITS and (not table or table.endswith(":")):
         number = ledger.c.source_row == int(row)
         return number if not table else number & (ledger.c.source_table == table.rstrip(":"))
     return sa.or_(ledger.c.target_key == subject, ledger.c.source_pk == subject)
-
-
-def files_of(work_note: Any, explanations: list[Explanation]) -> dict[str, str]:
-    """The file that each source table of the explanations was read from.
-
-    Args:
-        work_note: the verified export, None when its record is gone.
-        explanations: what is to be shown.
-    """
-    tables = {e.source.split(" ")[0] for e in explanations}
-    if work_note is None:
-        return {}
-    return {file.table: str(file.path) for file in work_note.files if file.table in tables}

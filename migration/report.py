@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from migration.checks import judge
 from migration.declare.run import MigrationRun, RunFacts
 from migration.settings import Settings
+from migration.warehouse.runlog import Status
 
 if TYPE_CHECKING:
     from migration.declare.system import System
@@ -121,7 +122,8 @@ def reconcile(
         assets = asset_lines(connection, system, (log.c.export_id == export_id) & log.c.dry_run.is_(False))
         for declaration in system.in_order():
             scope = system.scope_of_last_run(declaration, connection, run) if declaration.checks else None
-            if scope is None:
+            # What a newer export has taken over is no longer this export's to be measured.
+            if scope is None or _newest_export_of(connection, system, declaration.name) != export_id:
                 continue
             for check in declaration.checks:
                 judged = judge(check, scope)
@@ -137,6 +139,17 @@ def reconcile(
                     )
                 )
     return Reconciliation(system.name, export_id, now.isoformat(timespec="seconds"), assets, checks)
+
+
+def _newest_export_of(connection: sa.Connection, system: "System", asset: str) -> str | None:
+    """The export of an asset's last successful live run."""
+    log = system.books.run_log
+    return connection.scalar(
+        sa.select(log.c.export_id)
+        .where(log.c.asset == asset, log.c.status == Status.SUCCESS.value, log.c.dry_run.is_(False))
+        .order_by(log.c.finished_at.desc())
+        .limit(1)
+    )
 
 
 def _measures_text(rows: list[dict[Any, Any]]) -> str:

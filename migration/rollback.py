@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import IntegrityError
 
 from migration.errors import MigrationError
-from migration.tables import business_columns, key_columns, loaded_columns
+from migration.tables import Role, business_columns, key_columns, loaded_columns, role_of
 from migration.warehouse.ddl import ensure_schema, lock_for_transaction
 from migration.warehouse.fingerprint import fingerprint_of, row_text
 from migration.warehouse.runlog import Status
@@ -28,6 +28,7 @@ KEYS_SHOWN = 10
 ASSET = "rollback"
 KEEP = "keep_on_rollback"
 KEPT_COLUMNS = "kept_columns"
+BULK = "bulk"
 
 
 class RollbackRefused(MigrationError):
@@ -157,6 +158,10 @@ def _undo(connection: sa.Connection, system: "System", run_id: str, force: bool,
     undos = [_TableUndo(connection, table, change, run_id) for table in tables]
     if not force:
         _refuse_if_changed(undos, run_id)
+    for table in _bulk_tables(connection, system, run_id):
+        report.restored.setdefault(table.name, {"deleted": 0, "restored": 0, "inserted": 0})["deleted"] += _delete_bulk(
+            connection, system, table, run_id, force
+        )
     for undo in reversed(undos):
         counts = report.restored.setdefault(undo.table.name, {"deleted": 0, "restored": 0, "inserted": 0})
         counts["deleted"] += undo.delete_inserted()
@@ -167,6 +172,34 @@ def _undo(connection: sa.Connection, system: "System", run_id: str, force: bool,
         report.restored[undo.table.name]["inserted"] += undo.insert_deleted()
         report.restored[undo.table.name]["restored"] += undo.restore_updated()
     connection.execute(sa.delete(change).where(change.c.run_id == run_id))
+
+
+def _bulk_tables(connection: sa.Connection, system: "System", run_id: str) -> list[sa.Table]:
+    """The tables without a change log that a run has loaded."""
+    log = system.books.run_log
+    ran = set(
+        connection.scalars(sa.select(log.c.asset).where(log.c.run_id == run_id, log.c.status == Status.SUCCESS.value))
+    )
+    targets = [each.target for each in system.declarations.values() if each.name in ran and each.target is not None]
+    return [table for table in targets if table.info.get(BULK)]
+
+
+def _delete_bulk(connection: sa.Connection, system: "System", table: sa.Table, run_id: str, force: bool) -> int:
+    """Delete what an export brought to a table without a change log.
+
+    Raises:
+        RollbackRefused: the export also updated rows of earlier ones, which nothing can put back.
+    """
+    log = system.books.run_log
+    exports = sa.select(log.c.export_id).where(log.c.run_id == run_id)
+    first, last = (next(c for c in table.columns if role_of(c) is role) for role in (Role.FIRST_EXPORT, Role.EXPORT))
+    updated = connection.scalar(sa.select(sa.func.count()).where(last.in_(exports), first.not_in(exports))) or 0
+    if updated and not force:
+        raise RollbackRefused(
+            f"{updated} rows of {table.name} were there before and have no earlier image: the table has no change log.",
+            "Load the earlier export again instead, or force the rollback to delete only the rows that were new.",
+        )
+    return connection.execute(sa.delete(table).where(first.in_(exports))).rowcount
 
 
 def _refuse_if_changed(undos: Sequence["_TableUndo"], run_id: str) -> None:
@@ -215,7 +248,8 @@ class _TableUndo:
             )
             .limit(KEYS_SHOWN)
         )
-        return [" ".join(str(v) for v in row.row_key.values()) for row in rows]
+        names = [key.name for key in key_columns(self.table)]
+        return [" ".join(str(row.row_key[name]) for name in names) for row in rows]
 
     def delete_inserted(self) -> int:
         """Delete the rows that the run inserted."""
@@ -264,7 +298,9 @@ class _TableUndo:
 
 def _close_log(connection: sa.Connection, system: "System", runs: Sequence[str], request: RollbackRequest) -> None:
     """Say in the run log that the runs are undone, and so is every later success that only confirmed them."""
-    log, ledger = system.books.run_log, system.books.ledger
+    log, ledger, change = system.books.run_log, system.books.ledger, system.books.change
+    assets = sa.select(log.c.asset).where(log.c.run_id.in_(runs))
+    wrote_itself = sa.select(sa.literal(1)).where(change.c.run_id == log.c.run_id).exists()
     first = (
         sa.select(log.c.export_id, sa.func.min(log.c.started_at).label("since"))
         .where(log.c.run_id.in_(runs))
@@ -275,7 +311,8 @@ def _close_log(connection: sa.Connection, system: "System", runs: Sequence[str],
         log.c.export_id == first.c.export_id,
         log.c.started_at >= first.c.since,
         log.c.dry_run.is_(False),
-        log.c.asset != ASSET,
+        log.c.asset.in_(assets),
+        sa.or_(log.c.run_id.in_(runs), sa.not_(wrote_itself)),
     )
     rolled_back = connection.execute(
         sa.update(log).where(confirmed).values(status=Status.ROLLED_BACK.value).returning(log.c.export_id)

@@ -4,7 +4,6 @@ DDL, CHECK constraints, the pandera schema, the Arrow schema of the COPY, the ca
 come from the SQLAlchemy table built here. What is written into a table lives in `migration.warehouse`.
 """
 
-import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -251,8 +250,3 @@ def _frame_schema(columns: tuple[sa.Column[Any], ...], name: str) -> pa_schema.D
 def empty_frame(columns: Sequence[sa.Column[Any]]) -> pd.DataFrame:
     """A frame of these columns without rows."""
     return arrow_schema(columns).empty_table().to_pandas(types_mapper=pd.ArrowDtype)
-
-
-def first_of(month: dt.date) -> dt.date:
-    """The first day of a date's month."""
-    return month.replace(day=1)

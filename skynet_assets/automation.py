@@ -61,6 +61,12 @@ AUTOMATION = Automation(
             name="skynet_photos_hourly", job=_photos_job, cron_schedule="0 * * * *", execution_timezone=WIB
         ),
         dg.ScheduleDefinition(
+            name="skynet_purge_weekly",
+            job_name=f"{SKYNET.name}_purge",
+            cron_schedule="0 5 * * 0",
+            execution_timezone=WIB,
+        ),
+        dg.ScheduleDefinition(
             name="skynet_checks_nightly", job_name=_checks_job_name, cron_schedule="0 4 * * *", execution_timezone=WIB
         ),
     ],

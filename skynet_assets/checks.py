@@ -305,9 +305,7 @@ def _share_select(condition: Any, table: sa.Table) -> Any:
 
 
 CUSTOMERS = (
-    conservation("customers_conservation", tables.customers),
     orphans("customers_fk", tables.customers),
-    unique("customers_key_unique", tables.customers),
     Check(
         "pppoe_username_duplicates",
         "Real PPPoE usernames that two or more customers share; the first customer of each is listed.",
@@ -348,8 +346,6 @@ def _several_prices(scope: Scope) -> Query:
 
 
 PACKAGES = (
-    conservation("packages_conservation", tables.packages),
-    unique("packages_key_unique", tables.packages),
     Check(
         "package_multiple_prices",
         "Package names with two or more known prices.",
@@ -364,11 +360,6 @@ PACKAGES = (
         warn=none_of("packages"),
         keys=lambda scope: sa.select(tables.packages.c.name_key).where(tables.packages.c.price.is_(None)),
     ),
-)
-
-ROUTERS = (
-    conservation("routers_conservation", tables.routers),
-    unique("routers_key_unique", tables.routers, ["name"]),
 )
 
 
@@ -433,7 +424,6 @@ def _underpaid(scope: Scope) -> Query:
 
 
 INVOICES = (
-    conservation("invoices_conservation", tables.invoices, partition_column=PERIOD),
     unique("invoices_unique", tables.invoices, ["customer_id", "period"], partition_column=PERIOD),
     orphans("invoice_orphans", tables.invoices, partition_column=PERIOD),
     Check(
@@ -468,8 +458,6 @@ def _paid_total_drift(scope: Scope) -> Query:
 
 
 TRANSACTIONS = (
-    conservation("transactions_conservation", tables.transactions, partition_column=PERIOD),
-    unique("transactions_key_unique", tables.transactions, partition_column=PERIOD),
     orphans("transaction_orphans", tables.transactions, partition_column=PERIOD),
     Check(
         "paid_total_drift",

@@ -1,4 +1,4 @@
-"""The command `migrate`: what an operator does without the UI. Every run it makes is a Dagster run.
+"""The command `migrate`: what an operator does without the UI. Every migration it runs is a Dagster run.
 
 `main` holds the commands, `running` makes the Dagster run and follows it, `output` prints.
 """

@@ -42,6 +42,8 @@ app = typer.Typer(
 System = Annotated[str, typer.Argument(help="skynet, meter, booking, billing or dental")]
 ExportId = Annotated[str, typer.Option("--export", help="The export; by default the newest complete one.")]
 FileFormat = Literal["json", "jsonl", "csv", "parquet"]
+KnowingExport = Annotated[str, typer.Option("--export", help="The export; by default the newest that knows it.")]
+LastExport = Annotated[str, typer.Option("--export", help="The export; by default the one that was run last.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Answer every confirmation with yes.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
@@ -86,14 +88,29 @@ def run(
     if as_json:
         output.print_json(
             {"run_id": finished.run_id, "success": finished.success, "assets": [dataclasses.asdict(x) for x in lines]}
-            | {"failures": finished.failures, "checks": finished.checks}
+            | {"failures": finished.failures, "checks": finished.checks, "differences": finished.differences}
         )
     else:
         output.print_assets(f"{job} · run {finished.run_id}", lines, finished.checks)
+        _print_differences(finished)
         for step, why in finished.failures.items():
             output.print_problem(step, why)
-    if not finished.success or finished.error_checks:
+    if not finished.success or finished.error_checks or any(line.status == "dry_run_issues" for line in lines):
         raise typer.Exit(FAILED)
+
+
+def _print_differences(finished: running.Finished) -> None:
+    """Of a dry run: what a live run would change."""
+    if finished.differences:
+        columns = ("inserted", "updated", "deleted", "unchanged")
+        output.print_rows(
+            "What a live run would change",
+            ("asset", *columns, "first keys"),
+            [
+                (asset, *(found[name] for name in columns), ", ".join(found["keys"]))
+                for asset, found in finished.differences.items()
+            ],
+        )
 
 
 def _selection(location: running.Location, job: str, names: list[str]) -> list[dg.AssetKey] | None:
@@ -173,7 +190,7 @@ def status(
     """Show each system's exports, its last runs, and how the assets of the newest run stand."""
     for name in [system] if system else running.built():
         settings, location, engine = _open(name)
-        exports = [folder.name for folder in list_exports(settings.landing, name)]
+        exports = _exports(settings, name)
         runs, lines = _last_runs(engine, location)
         if as_json:
             assets = [dataclasses.asdict(line) for line in lines]
@@ -200,10 +217,17 @@ def _last_runs(engine: sa.Engine, location: running.Location) -> tuple[list[dict
     return runs, lines
 
 
+def _exports(settings: Settings, system: str) -> list[str]:
+    """The exports in the landing zone; none when there is no landing zone yet."""
+    if not (settings.landing / system).exists():
+        return []
+    return [folder.name for folder in list_exports(settings.landing, system)]
+
+
 @app.command()
 def report(
     system: Annotated[str, typer.Argument(help="A system; by default all that are built.")] = "",
-    export: ExportId = "",
+    export: LastExport = "",
     as_json: AsJson = False,
 ) -> None:
     """Print the reconciliation of an export, and write it below the reports folder."""
@@ -243,7 +267,7 @@ def _last_export(engine: sa.Engine, location: running.Location) -> str:
 @app.command()
 def rejects(
     system: System,
-    export: ExportId = "",
+    export: LastExport = "",
     code: Annotated[str, typer.Option(help="Only this reason code.")] = "",
     warnings: Annotated[bool, typer.Option("--warnings", help="Loaded rows with a warning instead.")] = False,
     limit: Annotated[int, typer.Option(min=1, help="How many rows to list.")] = 50,
@@ -278,14 +302,14 @@ def rejects(
 @app.command()
 def explain(
     system: System,
-    subject: Annotated[str, typer.Argument(help="row:17, table:row:17, or the key of a target row")],
-    export: ExportId = "",
+    subject: Annotated[list[str], typer.Argument(help="row:17, SOURCE_TABLE row:17, or the key of a target row")],
+    export: KnowingExport = "",
     as_json: AsJson = False,
 ) -> None:
     """Say what became of a source row, or where a target row comes from."""
     settings, location, engine = _open(system)
     with engine.connect() as connection:
-        found = explain_subject(connection, location.system, subject, export or None)
+        found = explain_subject(connection, location.system, ":".join(subject), export or None)
     if as_json:
         output.print_json([dataclasses.asdict(each) for each in found])
         return

@@ -59,6 +59,7 @@ class Finished:
         failures: per failed step, the line that says why.
         checks: per asset, how many checks passed, warned and were errors.
         error_checks: names of checks that were errors.
+        differences: of a dry run, what a live run would change, by asset.
     """
 
     run_id: str
@@ -66,6 +67,7 @@ class Finished:
     failures: dict[str, str] = field(default_factory=dict)
     checks: dict[str, dict[str, int]] = field(default_factory=dict)
     error_checks: list[str] = field(default_factory=list)
+    differences: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 def run_job(
@@ -133,7 +135,15 @@ def _finished(run_id: str, result: dg.ExecuteInProcessResult) -> Finished:
             finished.failures[event.step_key.split("__", 1)[-1]] = _why(event)
         elif event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
             _count_check(finished, event.asset_check_evaluation_data)
+        elif event.event_type == dg.DagsterEventType.ASSET_OBSERVATION:
+            _note_difference(finished, event.asset_observation_data.asset_observation)
     return finished
+
+
+def _note_difference(finished: Finished, observation: dg.AssetObservation) -> None:
+    difference = observation.metadata.get("difference")
+    if difference is not None:
+        finished.differences[observation.asset_key.path[-1]] = dict(difference.value)
 
 
 def _why(event: dg.DagsterEvent) -> str:

@@ -193,8 +193,9 @@ class _AssetRun:
                 if isinstance(error, TransientError) or len(filled) == 1:
                     raise
                 failures[partition] = error
+        passed = [partition for partition in empty if partition not in failures]
         yield from events.outcome_events(
-            self.declaration, self.context, self.run, reports, empty, list(failures.items()), elapsed(started)
+            self.declaration, self.context, self.run, reports, passed, list(failures.items()), elapsed(started)
         )
 
     def _partitions(self) -> tuple[Sequence[str | None], list[str]]:
@@ -220,17 +221,15 @@ class _AssetRun:
             gates = self._gates(connection)
             failures: dict[str | None, MigrationError] = {}
             open_partitions: dict[str | None, list[str]] = {}
-            for partition in filled:
+            for partition in (*filled, *empty):
                 try:
                     open_partitions[partition] = self._pass(gates, partition)
                 except GateShut as shut:
                     failures[partition] = shut
             if failures and not open_partitions:
                 raise next(iter(failures.values()))
-            if empty:
-                self._pass(gates, None)
-            self.log.start(connection, name, open_partitions)
-            self.log.log_empty_partitions(connection, name, empty)
+            self.log.log_empty_partitions(connection, name, [key for key in empty if key in open_partitions])
+            self.log.start(connection, name, {key: open_partitions[key] for key in filled if key in open_partitions})
         return failures
 
     def _gates(self, connection: sa.Connection) -> Gates:

@@ -262,8 +262,3 @@ def stage_labelled(
 def elapsed(since: float) -> float:
     """Seconds since a monotonic instant."""
     return time.perf_counter() - since
-
-
-def loaded_of(tally: Tally) -> int:
-    """Rows of a tally that were loaded."""
-    return tally.count(Outcome.LOADED)

@@ -10,7 +10,7 @@ import dagster as dg
 import pandas as pd
 import sqlalchemy as sa
 
-from migration.checks import Check, Scope
+from migration.checks import Check, Scope, derived_checks
 from migration.declare.asset import Declaration, Partitioning, Write, build_asset
 from migration.declare.loading import SourceLoad, stage_source
 from migration.declare.run import RunFacts
@@ -184,7 +184,7 @@ class System:
             table: the target table.
             source: the legacy table whose rows are labelled.
             group: group in the catalog.
-            checks: the asset's checks.
+            checks: the asset's checks, beside conservation, key and orphans, which every table has.
             upstream: further assets that must have succeeded.
             companions: further tables that the function brings rows for.
             partitioning: how the asset is partitioned.
@@ -215,10 +215,19 @@ class System:
         group: str,
         upstream: Sequence[str],
         checks: Sequence[Check],
+        *,
+        ledger_of_loaded: bool = True,
         **further: Any,
     ) -> dg.AssetsDefinition:
-        """Declare the asset of a target table; the tables that its foreign keys point to are upstream as well."""
+        """Declare the asset of a target table; upstream tables and common checks follow from the table itself."""
         parents = sorted({key.column.table.name for key in table.foreign_keys} - {table.name})
+        partitioning: Partitioning | None = further.get("partitioning")
+        implied = derived_checks(
+            table,
+            checks,
+            partition_column=partitioning.column if partitioning else None,
+            ledger_of_loaded=ledger_of_loaded,
+        )
         return self.add(
             Declaration(
                 system=self,
@@ -230,7 +239,7 @@ class System:
                 stage=stage,
                 source=source,
                 target=table,
-                checks=tuple(checks),
+                checks=(*implied, *checks),
                 **further,
             )
         )
@@ -256,6 +265,7 @@ class System:
 
         def declare(function: Callable[[pd.DataFrame], pd.DataFrame]) -> dg.AssetsDefinition:
             load = SourceLoad(table, source, rules, function, is_secret, bulk, ledger_of_loaded)
+            table.info["bulk"] = bulk
             return self._add_table(
                 function,
                 table,
@@ -264,6 +274,7 @@ class System:
                 group,
                 upstream,
                 checks,
+                ledger_of_loaded=ledger_of_loaded,
                 remembers_inputs=True,
             )
 

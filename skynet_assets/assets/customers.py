@@ -108,6 +108,10 @@ def clean_labels(failed: pd.DataFrame, merged: pd.DataFrame, records: Mapping[in
     return Labelled(pd.DataFrame(), ledger, rejects("customers", failed, raw))
 
 
+# Said, not inferred: of a list without a survivor nothing could be inferred.
+CLEAN_SCHEMA = pa.schema(
+    [("source_row", pa.int64()), *((name, pa.string()) for name in ("source_pk", "customer_id", *COMPARED))]
+)
 MERGED_SCHEMA = pa.schema(
     [
         ("source_row", pa.int64()),
@@ -145,7 +149,7 @@ def customers_clean(step: Step) -> Write:
     passed, failed, records = read_customers(step.read(sources.customers), fallback=fallback)
     kept, merged = survivors_and_merged(passed)
     labels = clean_labels(failed, merged, records)
-    step.frames.write("customers_clean", [(None, kept)])
+    step.frames.write("customers_clean", [(None, kept)], CLEAN_SCHEMA)
     step.frames.write("customers_merged", [(None, merged[MERGED_SCHEMA.names])], MERGED_SCHEMA)
     step.label(labels.ledger, labels.rejects)
     step.tally.outcomes[Outcome.LOADED.value] += len(kept)

@@ -29,7 +29,7 @@ def router_rows(customers_final: pd.DataFrame) -> Labelled:
     return Labelled(rows, derived_ledger("routers", customers_final, "router_id", "no_router"))
 
 
-@SKYNET.target_table(tables.routers, source=sources.customers, group=CORE, checks=checks.ROUTERS)
+@SKYNET.target_table(tables.routers, source=sources.customers, group=CORE)
 def routers(customers_final: pd.DataFrame) -> Labelled:
     """Access routers by name; whatever else is known of them was supplied by a person and stays."""
     return router_rows(customers_final)

@@ -189,6 +189,10 @@ def _end(process: subprocess.Popen[bytes], home: Path) -> None:
         os.killpg(process.pid, signal.SIGKILL)
         code = process.wait()
     left = processes_of(home)
+    deadline = time.monotonic() + 20  # multiprocessing's helpers end when they notice that their parent has
+    while left and time.monotonic() < deadline:
+        time.sleep(0.5)
+        left = processes_of(home)
     for pid in left:
         os.kill(pid, signal.SIGKILL)
     embedded.stop(settings_at(home))
@@ -197,14 +201,14 @@ def _end(process: subprocess.Popen[bytes], home: Path) -> None:
     assert code == 0
 
 
-def processes_of(home: Path) -> list[int]:
-    """Processes that were started with this home; the embedded server is not among them."""
-    mark, found = f"MIGRATION_HOME={home}\0".encode(), []
+def processes_of(home: Path) -> dict[int, str]:
+    """Processes that were started with this home, with their command lines; the embedded server is not among them."""
+    mark, found = f"MIGRATION_HOME={home}\0".encode(), {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
                 if mark in (entry / "environ").read_bytes():
-                    found.append(int(entry.name))
+                    found[int(entry.name)] = (entry / "cmdline").read_text().replace("\0", " ")
             except OSError:  # it has ended, or is somebody else's
                 continue
     return found

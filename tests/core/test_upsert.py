@@ -55,7 +55,7 @@ def test_only_what_differs_is_written_with_its_earlier_image(engine: sa.Engine) 
 def test_null_and_empty_and_spaces_differ(engine: sa.Engine, old: str | None, new: str | None) -> None:
     with opened(engine) as connection:
         load(connection, parents, [parent(1, old)])
-        assert load(connection, parents, [parent(1, new)]) == Changes(updated=1)
+        assert load(connection, parents, [parent(1, new)], run="r2") == Changes(updated=1)
         assert rows(connection, "SELECT name FROM tiny.parents") == [(new,)]
 
 
@@ -65,7 +65,7 @@ def test_a_newer_export_moves_the_export_id_and_not_the_time_of_change(engine: s
         load(connection, parents, [parent(1, "a")])
         first = rows(connection, provenance)[0]
     with opened(engine) as connection:
-        assert load(connection, parents, [parent(1, "a")], export="e2") == Changes(updated=1)
+        assert load(connection, parents, [parent(1, "a")], export="e2", run="r2") == Changes(updated=1)
         assert rows(connection, provenance) == [("e1", "e2", first[2])]
     with opened(engine) as connection:
         load(connection, parents, [parent(1, "b")], export="e2")
@@ -77,7 +77,7 @@ def test_the_row_of_the_file_is_written_but_is_no_change_of_business_data(engine
         load(connection, parents, [parent(1, "a", row=1)])
         at = rows(connection, "SELECT migrated_at FROM tiny.parents")
     with opened(engine) as connection:
-        assert load(connection, parents, [parent(1, "a", row=7)]) == Changes(updated=1)
+        assert load(connection, parents, [parent(1, "a", row=7)], run="r2") == Changes(updated=1)
         assert rows(connection, "SELECT source_row FROM tiny.parents") == [(7,)]
         assert rows(connection, "SELECT migrated_at FROM tiny.parents") == at
 
