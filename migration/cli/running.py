@@ -143,7 +143,8 @@ def _finished(run_id: str, result: dg.ExecuteInProcessResult) -> Finished:
 def _note_difference(finished: Finished, observation: dg.AssetObservation) -> None:
     difference = observation.metadata.get("difference")
     if difference is not None:
-        finished.differences[observation.asset_key.path[-1]] = dict(difference.value)
+        found: Any = difference.value
+        finished.differences[observation.asset_key.path[-1]] = dict(found)
 
 
 def _why(event: dg.DagsterEvent) -> str:

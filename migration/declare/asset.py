@@ -193,6 +193,9 @@ class _AssetRun:
                 if isinstance(error, TransientError) or len(filled) == 1:
                     raise
                 failures[partition] = error
+        if self.run.dry_run and reports and self.declaration.target is not None:
+            with self.run.engine.connect() as connection:
+                reports[0].facts["difference"] = compare_with_live(connection, self.declaration.target)
         passed = [partition for partition in empty if partition not in failures]
         yield from events.outcome_events(
             self.declaration, self.context, self.run, reports, passed, list(failures.items()), elapsed(started)
@@ -303,8 +306,6 @@ class _AssetRun:
                 error=_blocked_by(judgements) if blocked else None,
                 inputs_digest=digest,
             )
-            if self.run.dry_run and self.declaration.target is not None:
-                step.facts["difference"] = compare_with_live(connection, self.declaration.target)
         return StepReport(
             step.partition, step.tally, step.changes, judgements, blocked, fingerprint, step.facts, elapsed(started)
         )

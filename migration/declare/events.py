@@ -279,11 +279,13 @@ def report_metadata(reports: Sequence[StepReport], seconds: float) -> dict[str, 
 
 
 def _facts_metadata(reports: Sequence[StepReport]) -> dict[str, Any]:
+    """What the steps showed beside their counts; numbers of several partitions are added up."""
     metadata: dict[str, Any] = {}
     for report in reports:
         for name, value in report.facts.items():
-            label = name if len(reports) == 1 else f"{name} {report.partition}"
-            metadata[label] = _fact(value)
+            known = metadata.get(name, 0)
+            added = isinstance(value, int) and isinstance(known, int) and not isinstance(value, bool)
+            metadata[name] = known + value if added else _fact(value)
     return metadata
 
 

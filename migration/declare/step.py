@@ -40,7 +40,7 @@ class StepReport:
     judgements: list[Judgement]
     blocked: bool
     fingerprint: str | None
-    facts: Mapping[str, Any]
+    facts: dict[str, Any]
     seconds: float
 
 

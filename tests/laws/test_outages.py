@@ -129,6 +129,7 @@ def test_a_full_disk_is_retried_and_then_said_in_one_line(
     assert "The disk of the PostgreSQL server is full" in ran.failures["invoices"]
     assert len(ran.retried) == asset.MAX_RETRIES
     assert lab.count("invoices") == 0
+    assert "running" not in lab.statuses(ran.run_id).values()
     nothing_half_written(lab.image(), loaded_image)
     monkeypatch.setattr(psycopg.Cursor, "copy", real)
     assert run_job().success
