@@ -61,6 +61,7 @@ class FrameStore:
             schema: the columns to keep and their types; None = as the first part of each key has them.
         """
         folder = self._folder(dry=self.dry_run) / asset
+        folder.mkdir(parents=True, exist_ok=True)
         writers: dict[str, _PartWriter] = {}
         try:
             for key, frame in parts:

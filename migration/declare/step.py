@@ -84,7 +84,7 @@ class Step:
     @cached_property
     def source_table(self) -> str:
         """The table of the export that is really read: the source's own, or the first fallback that is there."""
-        return "" if self.source is None else self.export.file_for(self.source).table
+        return "" if self.source is None else table_read(self.export, self.source)
 
     @property
     def outcomes(self) -> OutcomeStages:
@@ -257,6 +257,13 @@ def stage_labelled(
             step.upsert(each, stages[each.name], columns)
 
     return upsert
+
+
+def table_read(export: Export, source: SourceTable) -> str:
+    """The table of an export that a source is read from; its own name where an optional one is missing."""
+    if not source.required and not export.has(source):
+        return source.label
+    return export.file_for(source).table
 
 
 def elapsed(since: float) -> float:

@@ -14,7 +14,7 @@ from migration.checks import Check, Scope, derived_checks
 from migration.declare.asset import Declaration, Partitioning, Write, build_asset
 from migration.declare.loading import SourceLoad, stage_source
 from migration.declare.run import RunFacts
-from migration.declare.step import Step, stage_labelled
+from migration.declare.step import Step, stage_labelled, table_read
 from migration.errors import MissingSourceFile
 from migration.exports.sources import SourceTable
 from migration.exports.verify import Export, verify_export
@@ -135,16 +135,16 @@ class System:
         if note is None:
             return None
         export = Export.from_json(note)
-        source = None if declaration.source is None else export.file_for(declaration.source)
+        source = declaration.source
+        given = source is not None and export.has(source)
+        file_rows = export.file_for(source).rows if source is not None and given else 0
         return Scope(
             connection=connection,
             books=self.books,
             export=export,
             frames=frames,
-            source_table="" if source is None else source.table,
-            source_rows=0
-            if source is None
-            else self._source_rows(declaration, connection, found.export_id, source.rows),
+            source_table="" if source is None else table_read(export, source),
+            source_rows=self._source_rows(declaration, connection, found.export_id, file_rows),
         )
 
     def _source_rows(self, declaration: Declaration, connection: sa.Connection, export_id: str, file_rows: int) -> int:

@@ -62,7 +62,7 @@ def test_every_command_argument_and_option_has_help() -> None:
         (["report", "skynet"], "No export of skynet has been run yet. Run one with `migrate run skynet`."),
         (["rejects", "skynet"], "No export of skynet has been run yet."),
         (["rejects", "skynet", "--limit", "0"], "Invalid value for '--limit'"),
-        (["status", "skynet"], "does not exist. Create it, or set MIGRATION_LANDING"),
+        (["status", "nosuch"], "There is no system nosuch."),
         (["explain", "skynet", "row:17"], "The ledger of skynet knows nothing of row:17."),
         (["sample", "nosuch"], "There is no sample of nosuch."),
         (["sample", "skynet", "--format", "xml"], "Invalid value for '--format'"),
@@ -147,6 +147,7 @@ def test_a_missing_export_ends_with_1(place: Installation) -> None:
     assert answer.code == 1
     assert answer.json["success"] is False
     assert answer.json["failures"]["export"].startswith("MissingSourceFile: There is no export folder ")
+    assert [line["status"] for line in answer.json["assets"]] == ["failed"]
 
 
 def test_a_blocked_asset_ends_with_1(place: Installation) -> None:
@@ -176,6 +177,11 @@ def test_status_lists_exports_and_runs(migrated: Migrated) -> None:
     assert shown.code == 0
     assert migrated.run_id in shown.out
     assert f"invoices ({len(MONTHS.get_partition_keys())} partitions)" in shown.out
+
+
+def test_status_of_an_empty_installation_is_empty(place: Installation) -> None:
+    answer = place.migrate("status", "--json")
+    assert (answer.code, answer.json) == (0, {"system": "skynet", "exports": [], "runs": [], "assets": []})
 
 
 def test_report_equals_the_tables_and_is_written(migrated: Migrated) -> None:

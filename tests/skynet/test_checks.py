@@ -149,8 +149,21 @@ BROKEN: dict[str, tuple[str, list[str], list[str] | None]] = {
     ),
     "routers_key_unique": (
         "ERROR",
-        [drop("routers", "routers_name_key"), "UPDATE skynet.routers SET name = 'B'"],
-        ["B"],
+        [
+            drop("routers", "routers_pkey"),
+            f"UPDATE skynet.customers SET router_id = {FIRST.format('routers')}",
+            same_id("routers"),
+        ],
+        None,
+    ),
+    "invoices_key_unique": (
+        "ERROR",
+        [
+            drop("invoices", "invoices_pkey"),
+            f"UPDATE skynet.transactions SET invoice_id = {FIRST.format('invoices')}",
+            same_id("invoices"),
+        ],
+        None,
     ),
     "invoices_unique": (
         "ERROR",

@@ -49,6 +49,7 @@ def test_rolling_back_the_first_run_leaves_empty_tables_and_the_rejects(loaded: 
     assert set(loaded.fetch("SELECT outcome FROM skynet.row_ledger")) == {("rejected",)}
 
 
+@pytest.mark.slow
 def test_rolling_back_an_export_undoes_all_its_runs(loaded: Lab) -> None:
     before = business(loaded)
     load_second(loaded)
@@ -89,6 +90,7 @@ def test_rows_changed_since_stop_a_rollback_with_their_keys(loaded: Lab) -> None
     assert set(loaded.statuses(ran.run_id).values()) == {"success"}
 
 
+@pytest.mark.slow
 def test_force_overwrites_what_was_changed_since(loaded: Lab) -> None:
     before = business(loaded)
     ran = load_second(loaded)
@@ -152,6 +154,7 @@ def test_credentials_supplied_after_the_run_survive_its_rollback(loaded: Lab) ->
     assert loaded.scalar("SELECT export_id FROM skynet.routers WHERE name = 'SKYNET-R1'") == FIRST
 
 
+@pytest.mark.slow
 def test_rolling_back_twice_is_refused(loaded: Lab) -> None:
     ran = load_second(loaded)
     undo(loaded, ran.run_id)
@@ -159,6 +162,7 @@ def test_rolling_back_twice_is_refused(loaded: Lab) -> None:
         undo(loaded, ran.run_id)
 
 
+@pytest.mark.slow
 def test_an_export_loaded_again_after_a_rollback_is_rolled_back_again(loaded: Lab) -> None:
     before = business(loaded)
     first = load_second(loaded)
@@ -175,6 +179,7 @@ def test_what_never_ran_is_refused(loaded: Lab, request_: RollbackRequest) -> No
         roll_back(loaded.engine, SKYNET, request_)
 
 
+@pytest.mark.slow
 def test_a_dry_run_is_nothing_to_roll_back(loaded: Lab) -> None:
     dry = run_job("skynet_dry_run")
     with pytest.raises(RollbackRefused, match="no live run"):
