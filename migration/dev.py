@@ -69,6 +69,8 @@ def prepare_dagster_home(settings: Settings) -> dict[str, str]:
         The environment a Dagster process of this installation needs, to be added to its own.
     """
     storage_url(settings)
+    if "://" not in str(settings.landing):
+        settings.landing.mkdir(parents=True, exist_ok=True)
     environment = {
         "DAGSTER_HOME": str(settings.dagster_home),
         "MIGRATION_HOME": str(settings.home),

@@ -407,6 +407,10 @@ def _create_databases(server: EmbeddedServer) -> None:
             for name in (WAREHOUSE_DATABASE, DAGSTER_DATABASE):
                 if name not in present:
                     db.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+                    if name == DAGSTER_DATABASE:
+                        # Run history, not the books: the last moment before a power cut may be lost, nothing else.
+                        off = sql.SQL("ALTER DATABASE {} SET synchronous_commit = off")
+                        db.execute(off.format(sql.Identifier(name)))
     except psycopg.Error as error:
         raise DatabaseUnavailable(
             f"The embedded server (process {server.pid}) does not answer rightly ({type(error).__name__}).",

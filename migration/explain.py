@@ -98,8 +98,8 @@ def explain(connection: sa.Connection, system: "System", subject: str, export_id
 
 
 def _matches(ledger: sa.Table, subject: str) -> sa.ColumnElement[bool]:
-    table, _, row = subject.rpartition(ROW_PREFIX)
-    if row.isdecimal() and len(row) <= MAX_DIGITS and (not table or table.endswith(":")):
+    table, prefix, row = subject.rpartition(ROW_PREFIX)
+    if prefix and row.isdecimal() and len(row) <= MAX_DIGITS and (not table or table.endswith(":")):
         number = ledger.c.source_row == int(row)
         return number if not table else number & (ledger.c.source_table == table.rstrip(":"))
     return sa.or_(ledger.c.target_key == subject, ledger.c.source_pk == subject)

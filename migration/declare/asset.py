@@ -23,7 +23,7 @@ from migration.declare.code import code_digest
 from migration.declare.failures import as_ours
 from migration.declare.run import MigrationRun, RunFacts, resolve_export_id, run_facts
 from migration.declare.step import Step, StepReport, elapsed
-from migration.errors import GateShut, MigrationError, TransientError
+from migration.errors import GateShut, MigrationError, SetupError, TransientError
 from migration.exports.sources import SourceTable
 from migration.exports.verify import Export
 from migration.frames import FrameStore
@@ -119,6 +119,7 @@ def build_asset(declaration: Declaration) -> dg.AssetsDefinition:
                 check.name,
                 asset=declaration.key,
                 description=check.description,
+                blocking=check.blocking,
                 metadata={"limits": check.limits_text(), "blocking": check.blocking},
             )
             for check in declaration.checks
@@ -206,6 +207,11 @@ class _AssetRun:
         partitioning = self.declaration.partitioning
         if partitioning is None:
             return [None], []
+        if not (self.context.has_partition_key or self.context.has_partition_key_range):
+            raise SetupError(
+                f"The run names no partition of {self.declaration.name}.",
+                "Launch it for chosen partitions, or with `migrate run`, which takes them all.",
+            )
         wanted = list(self.context.partition_keys)
         present = self.frames.parts(partitioning.frame)
         return [key for key in wanted if key in present], [key for key in wanted if key not in present]

@@ -106,7 +106,9 @@ def resolve_export_id(context: dg.AssetExecutionContext, facts: RunFacts, system
     if facts.run_id in _resolved:
         return _resolved[facts.run_id]
     stored = context.instance.get_run_by_id(facts.run_id)
-    export_id = (stored.tags if stored else context.run.tags).get(EXPORT_TAG) or facts.options.export_id
+    tags = stored.tags if stored else context.run.tags
+    # The option first: a run launched again from the UI copies the tags of the one before.
+    export_id = facts.options.export_id or tags.get(EXPORT_TAG, "")
     if not export_id:
         export_id = newest_export(facts.settings.landing, system, dt.datetime.now(dt.UTC)).name
     if stored and stored.tags.get(EXPORT_TAG) != export_id:
