@@ -228,8 +228,9 @@ def test_two_exports_at_once_end_as_one_of_them(server: embedded.EmbeddedServer,
         assert running.carry_out([place.order("last", export_id=SECOND)]) == [0], place.report("last")
         mixed = place.aftermath().image
     with site(server, running, first_world(), FIRST) as place:
-        assert running.carry_out([place.order("one", export_id=FIRST)]) == [0]
-        assert running.carry_out([place.order("two", export_id=SECOND)]) == [0]
+        write_export(place.home / "landing", SECOND, next_world())
+        assert running.carry_out([place.order("one", export_id=FIRST)]) == [0], place.report("one")
+        assert running.carry_out([place.order("two", export_id=SECOND)]) == [0], place.report("two")
         in_turn = place.aftermath().image
     assert {row[0].split(",")[0] for row in mixed["customers"]} == {
         row[0].split(",")[0] for row in in_turn["customers"]
