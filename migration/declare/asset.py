@@ -192,6 +192,7 @@ class _AssetRun:
                 reports.append(self._step(partition))
             except MigrationError as error:
                 if isinstance(error, TransientError) or len(filled) == 1:
+                    self._log_unreached(error)
                     raise
                 failures[partition] = error
         if self.run.dry_run and reports and self.declaration.target is not None:
@@ -363,6 +364,16 @@ class _AssetRun:
         schema = self.declaration.system.name + ("__dry_run" if self.run.dry_run else "")
         table = self.declaration.name if self.declaration.target is None else self.declaration.target.name
         lock_for_transaction(connection, f"{schema}.{table}")
+
+    def _log_unreached(self, error: MigrationError) -> None:
+        """Log that partitions after the one that failed were not reached by this run."""
+        try:
+            with self.run.engine.begin() as connection:
+                self.log.abandon(
+                    connection, self.declaration.name, f"Not reached: {error.kind} in an earlier partition."
+                )
+        except (SQLAlchemyError, MigrationError):
+            self.context.log.warning("The run log could not be closed: the database is unreachable.")
 
     def _log_failure(self, partition: str | None, error: MigrationError) -> None:
         """Log that the step failed; where the database is gone the row stays `running` until the next run closes it."""

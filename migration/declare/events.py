@@ -143,7 +143,12 @@ def _all_judgements(declaration: "Declaration", run: RunFacts, reports: Sequence
         for judgement in report.judgements:
             by_name.setdefault(judgement.check.name, []).append(judgement)
     missing = [check for check in declaration.checks if check.name not in by_name]
-    afterwards = _measure_afterwards(declaration, run, missing) if missing else {}
+    # What is audited per partition has nothing to say where no partition of the run has rows.
+    nothing = {
+        c.name: Judgement(c, pd.DataFrame(), None, []) for c in missing if declaration.partitioning and c.blocking
+    }
+    missing = [check for check in missing if check.name not in nothing]
+    afterwards = nothing | (_measure_afterwards(declaration, run, missing) if missing else {})
     return [
         _combined(by_name[check.name]) if check.name in by_name else afterwards[check.name]
         for check in declaration.checks

@@ -23,7 +23,7 @@ def as_ours(error: BaseException) -> MigrationError:
         return error
     if isinstance(error, SQLAlchemyError | psycopg.Error):
         return translate(error)
-    if isinstance(error, SchemaErrors):
+    if isinstance(error, SchemaError | SchemaErrors):
         return ProgramError(f"Rows do not fit their declared table: {_broken_columns(error)}.", _REPORT)
     if isinstance(error, OSError):
         return MigrationError(
@@ -33,11 +33,10 @@ def as_ours(error: BaseException) -> MigrationError:
     return ProgramError(f"{type(error).__name__} at {_place(error)}.", _REPORT)
 
 
-def _broken_columns(error: SchemaErrors) -> str:
+def _broken_columns(error: SchemaError | SchemaErrors) -> str:
     """Which checks of which columns failed; pandera's own failure cases hold the values."""
-    broken = {
-        f"{each.schema.name}.{_check_name(each)}" for each in error.schema_errors if isinstance(each, SchemaError)
-    }
+    single = error.schema_errors if isinstance(error, SchemaErrors) else [error]
+    broken = {f"{each.schema.name}.{_check_name(each)}" for each in single if isinstance(each, SchemaError)}
     return ", ".join(sorted(broken)) or "unknown"
 
 

@@ -94,6 +94,13 @@ class RunLog:
         values = {"status": Status.FAILED.value, "error": INTERRUPTED, "finished_at": sa.func.clock_timestamp()}
         self._execute(connection, sa.update(log).where(dead).values(values))
 
+    def abandon(self, connection: sa.Connection, asset: str, error: str) -> None:
+        """Say that the partitions of an asset that this run has not ended will not be run by it."""
+        log = self.table
+        mine = sa.and_(log.c.run_id == self.run_id, log.c.asset == asset, log.c.status == Status.RUNNING.value)
+        values = {"status": Status.FAILED.value, "error": error, "finished_at": sa.func.clock_timestamp()}
+        self._execute(connection, sa.update(log).where(mine).values(values))
+
     def finish(
         self,
         connection: sa.Connection,

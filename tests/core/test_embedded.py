@@ -72,13 +72,13 @@ def home(folder: Path) -> Path:
 
 def test_it_makes_both_databases_in_utf8_and_utc(common: Path) -> None:
     server = embedded.ensure_running(at(common))
-    for database in ("warehouse", "dagster"):
+    for database, durable in (("warehouse", "on"), ("dagster", "off")):
         with connect(server, database) as connection:
             row = connection.execute(
                 "SELECT current_setting('server_encoding'), current_setting('timezone'),"
                 " current_setting('fsync'), current_setting('synchronous_commit')"
             ).fetchone()
-        assert row == ("UTF8", "UTC", "on", "on")
+        assert row == ("UTF8", "UTC", "on", durable)
 
 
 def test_the_next_command_finds_the_same_server(common: Path) -> None:
