@@ -50,6 +50,7 @@ _SHARED_IMPORTS = [
 _log = logging.getLogger(__name__)
 
 _ANSWER_SECONDS = 300
+_EVENTS_AT_ONCE = 1000
 _STOP_SECONDS = 30
 
 
@@ -76,6 +77,7 @@ def prepare_dagster_home(settings: Settings) -> dict[str, str]:
         "MIGRATION_HOME": str(settings.home),
         "MIGRATION_LANDING": str(settings.landing),
         "MIGRATION_WORK": str(settings.work),
+        "DAGSTER_EVENT_BATCH_SIZE": str(_EVENTS_AT_ONCE),
     }
     # The embedded server goes without a URL: a process that finds it stopped then knows to start it again.
     if settings.database_url is None:

@@ -68,6 +68,27 @@ class SetupError(MigrationError):
     """A setting, a right or a version is wrong; no retry will help."""
 
 
+class Refused(MigrationError):
+    """A run that must not go on as it was asked for: unconfirmed, on a state it may not touch, or with a bad option.
+
+    Args:
+        code: what the refusal is called in logs and docs, such as `CONFIRMATION_REQUIRED`.
+        problem: see `MigrationError`.
+        next_step: see `MigrationError`.
+        blocks: whether the run log calls it blocked (a gate or precondition of the data) instead of failed.
+    """
+
+    def __init__(self, code: str, problem: str, next_step: str, *, blocks: bool = False) -> None:
+        self.code = code
+        self.blocks = blocks
+        super().__init__(problem, next_step)
+
+    @property
+    def kind(self) -> str:
+        """The refusal's own code."""
+        return self.code
+
+
 class GateShut(MigrationError):
     """An upstream asset has not succeeded for this export, in this or an earlier run.
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+import numpy as np
 import pandas as pd
 
 
@@ -46,13 +47,14 @@ class Rule:
 
 def first_failing(rules: Sequence[Rule], frame: pd.DataFrame) -> pd.Series:
     """The code of the first rule that each row fails, missing for rows that pass all of them."""
-    codes = pd.Series(pd.NA, index=frame.index, dtype="object")
-    undecided = pd.Series(True, index=frame.index)
+    codes = np.full(len(frame), None, dtype=object)
+    undecided = np.full(len(frame), fill_value=True)
     for rule in rules:
-        failed = undecided & rule.fails(frame).astype(bool)
-        codes[failed] = rule.code
-        undecided &= ~failed
-    return codes
+        failed = undecided & rule.fails(frame).to_numpy(dtype=bool)
+        if failed.any():
+            codes[failed] = rule.code
+            undecided &= ~failed
+    return pd.Series(codes, index=frame.index, dtype=object)
 
 
 LEDGER_COLUMNS = ("target_table", "source_row", "source_pk", "outcome", "reason", "target_key")
@@ -165,11 +167,12 @@ def split_by_rules(rules: Sequence[Rule], rows: pd.DataFrame) -> tuple[pd.DataFr
         The rows that pass; and the others with columns `code`, `detail` and `outcome` of the rule that decided.
     """
     codes = first_failing(rules, rows)
+    fails = codes.notna()
     by_code = {rule.code: rule for rule in rules}
-    failed = rows[codes.notna()].assign(code=codes[codes.notna()])
+    failed = rows[fails].assign(code=codes[fails])
     failed["detail"] = [by_code[str(code)].detail for code in failed["code"]]
     failed["outcome"] = [by_code[str(code)].outcome.value for code in failed["code"]]
-    return rows[codes.isna()], failed
+    return rows[~fails] if len(failed) else rows, failed
 
 
 def failed_ledger(target_table: str, failed: pd.DataFrame) -> pd.DataFrame:

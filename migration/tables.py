@@ -37,6 +37,7 @@ class Role(StrEnum):
     CHANGED_AT = "changed_at"
     SOURCE_ROW = "source_row"
     OTHER_WRITER = "other_writer"
+    STEP = "step"
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ class Domain:
 
 
 def _has_day(day: int) -> Any:
-    return lambda dates: dates.map(lambda d: d.day == day)
+    return lambda dates: dates.dt.day == day
 
 
 def at_least(minimum: Decimal | int) -> dict[str, Domain]:
@@ -120,6 +121,11 @@ def first_of_month() -> dict[str, Domain]:
 def written_elsewhere() -> dict[str, Role]:
     """Column info: another asset, or a person, writes this column; loads of the table leave it alone."""
     return {"role": Role.OTHER_WRITER}
+
+
+def owned_by_step() -> dict[str, Role]:
+    """Column info: a later step computes this column; a load only gives a new row its first value."""
+    return {"role": Role.STEP}
 
 
 def source_row() -> sa.Column[int]:
@@ -191,6 +197,12 @@ def loaded_columns(table: sa.Table) -> list[sa.Column[Any]]:
     return [c for c in table.columns if role_of(c) in (None, Role.SOURCE_ROW) and c.computed is None]
 
 
+def first_values(table: sa.Table, brought: Iterable[str]) -> list[sa.Column[Any]]:
+    """Those of the columns brought by a load that steps own: written into new rows, left alone in known ones."""
+    names = set(brought)
+    return [c for c in table.columns if role_of(c) is Role.STEP and c.name in names]
+
+
 def key_columns(table: sa.Table) -> list[sa.Column[Any]]:
     """The columns of the primary key, in order."""
     return list(table.primary_key.columns)
@@ -231,16 +243,24 @@ def arrow_schema(columns: Sequence[sa.Column[Any]]) -> pa.Schema:
     return pa.schema([pa.field(c.name, arrow_type(c)) for c in columns])
 
 
-def frame_schema(columns: Sequence[sa.Column[Any]], name: str) -> pa_schema.DataFrameSchema:
-    """The pandera schema of a frame that is to be written into these columns: nulls and domains."""
-    return _frame_schema(tuple(columns), name)
+def frame_schema(
+    columns: Sequence[sa.Column[Any]], name: str, *, nulls_allowed: bool = False
+) -> pa_schema.DataFrameSchema:
+    """The pandera schema of a frame that is to be written into these columns: nulls and domains.
+
+    Args:
+        columns: the columns, all of the frame's.
+        name: what errors call the frame.
+        nulls_allowed: for rows that are still to be completed: missing values pass everywhere.
+    """
+    return _frame_schema(tuple(columns), name, nulls_allowed)
 
 
 @cache
-def _frame_schema(columns: tuple[sa.Column[Any], ...], name: str) -> pa_schema.DataFrameSchema:
+def _frame_schema(columns: tuple[sa.Column[Any], ...], name: str, nulls_allowed: bool) -> pa_schema.DataFrameSchema:
     described = {
         c.name: pa_schema.Column(
-            nullable=bool(c.nullable), checks=c.info["domain"].checks() if "domain" in c.info else []
+            nullable=nulls_allowed or bool(c.nullable), checks=c.info["domain"].checks() if "domain" in c.info else []
         )
         for c in columns
     }

@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 
 from migration.declare.ahead import ReadAhead
 from migration.declare.step import Step
@@ -19,7 +20,7 @@ from migration.exports.sources import SourceTable
 from migration.outcome import Labelled, Outcome, Rule, failed_ledger, label, rejects, split_by_rules
 from migration.parsing.records import raw_json
 from migration.tables import Role, key_columns, loaded_columns, role_of
-from migration.warehouse.ddl import build_after_bulk, drop_for_bulk
+from migration.warehouse.ddl import build_after_bulk, drop_for_bulk, is_referenced, truncate_empty
 from migration.warehouse.statistics import analyze
 from migration.warehouse.upsert import Changes
 
@@ -66,8 +67,9 @@ def stage_source(step: Step, load: SourceLoad) -> Write:
     """Stage a source file for its table; returns what publishes it, to be called inside the savepoint."""
     step.tally.source_rows = step.export.file_for(load.source).rows
     columns = loaded_columns(load.table)
-    direct = load.bulk and _is_empty(step.connection, load.table)
+    direct = load.bulk and not is_referenced(load.table) and _is_empty(step.connection, load.table)
     if direct:
+        truncate_empty(step.connection, load.table)
         drop_for_bulk(step.connection, load.table)
         step.on_block(lambda: _withdraw(step.connection, load.table))
         columns = [*columns, *_export_columns(load.table)]
@@ -78,7 +80,7 @@ def stage_source(step: Step, load: SourceLoad) -> Write:
     with ReadAhead(label_batch(load, batch) for batch in step.read(load.source)) as batches:
         for labelled in batches:
             rows = labelled.rows.assign(**export_values) if direct else labelled.rows
-            step.copy(load.table, place, columns, rows)
+            step.copy(load.table, place, columns, rows, frozen=direct)
             step.label(labelled.ledger, labelled.rejects)
             if not load.ledger_of_loaded:
                 step.tally.outcomes[Outcome.LOADED.value] += len(labelled.rows)
@@ -100,13 +102,26 @@ def _withdraw(connection: sa.Connection, table: sa.Table) -> None:
 
 
 def _publish(step: Step, load: SourceLoad, place: sa.Table, *, direct: bool) -> None:
-    merge_repeats(step, load, place)
     if direct:
-        build_after_bulk(step.connection, load.table)
+        _build_keys(step, load)
         analyze(step.connection, load.table)
         step.changes += Changes(inserted=step.tally.count(Outcome.LOADED))
     else:
+        merge_repeats(step, load, place)
         step.upsert(load.table, place, loaded_columns(load.table), logged=not load.bulk)
+
+
+def _build_keys(step: Step, load: SourceLoad) -> None:
+    """Build keys and indexes over copied rows; repeats are looked for only where the keys cannot be built."""
+    savepoint = step.connection.begin_nested()
+    try:
+        build_after_bulk(step.connection, load.table)
+    except IntegrityError:
+        savepoint.rollback()
+        merge_repeats(step, load, load.table)
+        build_after_bulk(step.connection, load.table)
+    else:
+        savepoint.commit()
 
 
 def merge_repeats(step: Step, load: SourceLoad, place: sa.Table) -> None:

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import sqlalchemy as sa
 
 from migration.checks import Check, Judgement, Scope, judge
@@ -23,7 +24,7 @@ from migration.frames import FrameStore
 from migration.outcome import Labelled, Outcome, Tally
 from migration.tables import business_columns, frame_schema, loaded_columns
 from migration.warehouse.bookkeeping import Bookkeeping
-from migration.warehouse.copying import copy_frames
+from migration.warehouse.copying import copy_arrow, to_arrow
 from migration.warehouse.fingerprint import fingerprint_of
 from migration.warehouse.ledger import OutcomeStages
 from migration.warehouse.statistics import analyze, analyze_if_stale
@@ -128,6 +129,17 @@ class Step:
         self.tally.add(ledger)
         self.outcomes.add(self.connection, ledger, rejects)
 
+    def tally_staged(self) -> None:
+        """Take the counts of outcomes from what is staged for the ledger."""
+        self.tally = self.outcomes.tally(self.connection, self.tally.source_rows)
+
+    def copy_staged(self, table: sa.Table, stage: sa.Table, rows: pa.Table) -> None:
+        """Copy parsed rows into a stage; those columns that the table takes as they are fit its pandera schema."""
+        taken = [table.c[name] for name in rows.column_names if name in table.c]
+        domains = frame_schema(taken, table.name, nulls_allowed=True)
+        domains.validate(rows.select([c.name for c in taken]).to_pandas(types_mapper=pd.ArrowDtype))
+        copy_arrow(self.connection, stage, list(stage.columns), rows)
+
     def create_stage(self, table: sa.Table, columns: Sequence[sa.Column[Any]]) -> sa.Table:
         """Create the stage of a table."""
         self._stages[table.name] = create_stage(self.connection, columns, table.name)
@@ -137,10 +149,19 @@ class Step:
         """The stage of a table that this step has staged rows for."""
         return self._stages[table.name]
 
-    def copy(self, table: sa.Table, stage: sa.Table, columns: Sequence[sa.Column[Any]], rows: pd.DataFrame) -> None:
-        """Copy rows into a table's stage, validated by the table's pandera schema first."""
-        valid = frame_schema(columns, table.name).validate(rows[[c.name for c in columns]])
-        copy_frames(self.connection, stage, columns, [valid])
+    def copy(
+        self,
+        table: sa.Table,
+        stage: sa.Table,
+        columns: Sequence[sa.Column[Any]],
+        rows: pd.DataFrame,
+        *,
+        frozen: bool = False,
+    ) -> None:
+        """Copy rows into a table's stage (or the table itself), validated by the table's pandera schema first."""
+        arrow = to_arrow(rows, columns)
+        frame_schema(columns, table.name).validate(arrow.to_pandas(types_mapper=pd.ArrowDtype))
+        copy_arrow(self.connection, stage, columns, arrow, frozen=frozen)
 
     def relabel(self, ledger: pd.DataFrame) -> None:
         """Give rows that were labelled as loaded another outcome, found out by set."""
@@ -156,11 +177,17 @@ class Step:
         self._when_blocked.append(undo)
 
     def upsert(
-        self, table: sa.Table, stage: sa.Table, columns: Sequence[sa.Column[Any]], *, logged: bool = True
+        self,
+        table: sa.Table,
+        stage: sa.Table,
+        columns: Sequence[sa.Column[Any]],
+        *,
+        logged: bool = True,
+        initial: Sequence[sa.Column[Any]] = (),
     ) -> None:
         """Upsert a stage into its table, logging every change unless the table is too large for a change log."""
         analyze(self.connection, stage)
-        upsert = Upsert(table, stage, columns, self.export.export_id)
+        upsert = Upsert(table, stage, columns, self.export.export_id, initial=initial)
         changes = upsert.run(self.connection, self.books.change if logged else None, self.run.run_id)
         analyze_if_stale(self.connection, table, changes.inserted)
         self.changes += changes

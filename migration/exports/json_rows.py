@@ -21,13 +21,15 @@ _BROKEN = (msgspec.MsgspecError, InvalidOperation, RecursionError)
 _SPACE = b" \t\r\n"
 
 
-def line_blocks(file: ExportFile, source: SourceTable, chunks: Iterable[bytes]) -> Iterator[Block]:
+def line_blocks(
+    file: ExportFile, source: SourceTable, chunks: Iterable[bytes], *, rows_before: int = 0
+) -> Iterator[Block]:
     """The rows of JSON lines; only LF or CRLF ends a line, and lines of white space are no rows.
 
     Raises:
         ExportFormatError: a line is not JSON and the source does not have it labelled.
     """
-    rows = 0
+    rows = rows_before
     for text in whole_lines(chunks):
         lines = text.split(b"\n")
         if not lines[-1]:

@@ -5,9 +5,9 @@ rows become columns of cells, and what is known of the whole file is gathered on
 """
 
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 import pyarrow as pa
@@ -18,14 +18,17 @@ from migration.exports.counting import RecordCounter, TextFormat
 from migration.exports.csv_rows import csv_blocks
 from migration.exports.find import ExportFile
 from migration.exports.json_rows import array_blocks, line_blocks
+from migration.exports.line_columns import LineColumns, LineRecords
 from migration.exports.parquet_rows import footer_rows, parquet_blocks
 from migration.exports.sources import SourceTable
-from migration.exports.stored import CHUNK_BYTES, StoredFile, file_sha256, storage_errors
+from migration.exports.stored import CHUNK_BYTES, StoredFile, file_sha256, storage_errors, whole_lines
 from migration.parsing.cells import cell_array
 
 BATCH_ROWS = 20_000
 BATCH_BYTES = 16 << 20
 UNKNOWN_FIELDS_KEPT = 100
+
+T = TypeVar("T")
 
 _TEXT_BLOCKS: dict[TextFormat, Callable[[ExportFile, SourceTable, Iterable[bytes]], Iterator[Block]]] = {
     "json": array_blocks,
@@ -47,7 +50,7 @@ class RawBatch:
     """
 
     rows: pd.DataFrame = field(repr=False)
-    records: list[Any] = field(repr=False)
+    records: Sequence[Any] = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -96,7 +99,7 @@ class RowReader:
 
     @property
     def facts(self) -> FileFacts:
-        """What the pass has found; only after `blocks` is exhausted."""
+        """What the pass has found; only after `blocks`, or `batches` that count, are exhausted."""
         if not self._finished:
             raise RuntimeError("The facts of a file are known only after it has been read to its end.")
         return FileFacts(
@@ -116,29 +119,52 @@ class RowReader:
             ManifestMismatch: its bytes are not those recorded of it (told at the end of the iteration).
             MissingSourceFile: it is not there, or no longer at the end of the iteration.
         """
-        first = 1
-        for records, malformed in _regrouped(self.blocks(), batch_rows):
-            yield RawBatch(self._frame(first, records, malformed), records)
-            first += len(records)
+        if self._file.format == "jsonl" and not self._counts and self._source.rename_key is None:
+            return self._recorded(self._line_batches(batch_rows))
+        return self._batches_of(self.blocks(), batch_rows)
 
     def blocks(self) -> Iterator[Block]:
         """The rows as they are decoded, without frames; raises as `batches` does."""
         kind = self._file.format
-        blocks = self._parquet_blocks() if kind == "parquet" else self._text_blocks(kind)
+        for block in self._recorded(self._parquet_blocks() if kind == "parquet" else self._text_blocks(kind)):
+            self._keys.adopt(block)
+            self._rows += len(block.records)
+            self._malformed += len(block.malformed)
+            yield block
+        self._finished = True
+
+    def _batches_of(self, blocks: Iterable[Block], batch_rows: int, first: int = 1) -> Iterator[RawBatch]:
+        for records, malformed in _regrouped(blocks, batch_rows):
+            yield RawBatch(self._frame(first, records, malformed), records)
+            first += len(records)
+
+    def _line_batches(self, batch_rows: int) -> Iterator[RawBatch]:
+        """Batches of JSON lines, read as columns wherever the lines are plain."""
+        columns = LineColumns(self._source)
+        first = 1
+        for text in _grouped_lines(whole_lines(self._stored.text_chunks()), batch_rows):
+            table = columns.read(text)
+            if table is not None:
+                yield RawBatch(_framed(first, table), LineRecords(text))
+                first += table.num_rows
+                continue
+            blocks = line_blocks(self._file, self._source, [text], rows_before=first - 1)
+            for batch in self._batches_of(blocks, batch_rows, first):
+                columns.learn(batch.records)
+                yield batch
+                first += len(batch.records)
+
+    def _recorded(self, items: Iterator[T]) -> Iterator[T]:
+        """The items read from the file, provided that its bytes are those recorded of it."""
         broken: ExportFormatError | None = None
         try:
-            for block in blocks:
-                self._keys.adopt(block)
-                self._rows += len(block.records)
-                self._malformed += len(block.malformed)
-                yield block
+            yield from items
         except ExportFormatError as error:
             broken = error
         # Bytes that changed since they were recorded explain everything else that is wrong with them.
         self._require_recorded_bytes(read_to_end=broken is None)
         if broken is not None:
             raise broken
-        self._finished = True
 
     def _text_blocks(self, kind: TextFormat) -> Iterator[Block]:
         chunks = self._stored.text_chunks()
@@ -183,6 +209,14 @@ class RowReader:
             columns[name] = cell_array([None if v in nulls else v for v in values] if nulls else values)
         columns["malformed"] = pa.array(kinds, type=pa.string())
         return pa.table(columns).to_pandas()
+
+
+def _framed(first: int, table: pa.Table) -> pd.DataFrame:
+    """The frame of a batch whose rows are all good."""
+    rows = table.num_rows
+    numbers = pa.array(range(first, first + rows), type=pa.int64())
+    malformed = pa.nulls(rows, pa.string())
+    return table.add_column(0, "source_row", numbers).append_column("malformed", malformed).to_pandas()
 
 
 def read_batches(file: ExportFile, source: SourceTable, batch_rows: int = BATCH_ROWS) -> Iterator[RawBatch]:
@@ -241,6 +275,21 @@ def _fed_to(counter: RecordCounter, chunks: Iterable[bytes]) -> Iterator[bytes]:
     for chunk in chunks:
         counter.feed(chunk)
         yield chunk
+
+
+def _grouped_lines(pieces: Iterable[bytes], batch_rows: int) -> Iterator[bytes]:
+    """Whole lines in groups of at most `batch_rows`, unless one piece alone has more."""
+    group: list[bytes] = []
+    lines = size = 0
+    for piece in pieces:
+        more = piece.count(b"\n")
+        if group and (lines + more > batch_rows or size + len(piece) > BATCH_BYTES):
+            yield b"".join(group)
+            group, lines, size = [], 0, 0
+        group.append(piece)
+        lines, size = lines + more, size + len(piece)
+    if group:
+        yield b"".join(group)
 
 
 def _regrouped(blocks: Iterable[Block], batch_rows: int) -> Iterator[tuple[list[Any], list[str | None]]]:

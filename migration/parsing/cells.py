@@ -86,9 +86,18 @@ def cell_array(values: Sequence[Any]) -> pa.Array:
     return pa.array([encode_cell(v) for v in values], type=pa.string())
 
 
-def _any_tagged(texts: pa.Array) -> bool:
-    tagged = pc.call_function("starts_with", [texts], pc.MatchSubstringOptions(_TAG))
-    return bool(pc.call_function("any", [tagged]).as_py())
+def tagged_numbers(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The cells of JSON numbers, from their texts."""
+    return _tagged(_NUMBER, texts)
+
+
+def tagged_booleans(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The cells of JSON booleans, from their texts."""
+    return _tagged(_BOOLEAN, texts)
+
+
+def _tagged(kind: str, texts: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.call_function("binary_join_element_wise", [pa.scalar(f"{_TAG}{kind}"), texts, pa.scalar("")])
 
 
 def parse_each(cells: pd.Series, parser: Callable[[Value], Any]) -> pd.Series:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+from migration.exports.sources import NOT_AN_OBJECT
 from migration.parsing.cells import to_json
 
 REDACTED = "[redacted]"
@@ -19,6 +20,21 @@ def raw_json(record: Any, is_secret: Callable[[str], bool]) -> str:
     """
     kept = record if isinstance(record, dict) else {"value": record}
     return to_json(_clean(kept, is_secret))
+
+
+def raw_without(record: Any, malformed: str | None, personal: frozenset[str]) -> str:
+    """The JSON text of a source record for `rejected_row.raw`, personal columns left out.
+
+    Args:
+        record: the record; one that is no row is kept as `{"text": …}`.
+        malformed: the kind of malformation, None for a good row.
+        personal: the keys that are left out.
+    """
+    if malformed is None:
+        kept = {key: value for key, value in record.items() if key not in personal}
+    else:
+        kept = {"text": to_json(record) if malformed == NOT_AN_OBJECT or not isinstance(record, str) else record}
+    return to_json(_clean(kept, lambda key: False))
 
 
 def _clean(value: Any, is_secret: Callable[[str], bool]) -> Any:

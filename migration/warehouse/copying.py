@@ -1,7 +1,7 @@
 """COPY: frames to the server, through Arrow's CSV writer and psycopg, the fastest exact way measured."""
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -38,33 +38,37 @@ def _array(series: pd.Series, kind: pa.DataType) -> pa.Array | pa.ChunkedArray:
     return pa.array(series, type=kind, from_pandas=True)
 
 
-def copy_frames(
+def copy_frame(
+    connection: sa.Connection, table: sa.Table, columns: Sequence[sa.Column[Any]], frame: pd.DataFrame
+) -> None:
+    """COPY a frame into a table; see `copy_arrow`."""
+    copy_arrow(connection, table, columns, to_arrow(frame, columns))
+
+
+def copy_arrow(
     connection: sa.Connection,
     table: sa.Table,
     columns: Sequence[sa.Column[Any]],
-    frames: Iterable[pd.DataFrame],
-) -> int:
-    """COPY frames into a table, inside the connection's transaction.
+    rows: pa.Table,
+    *,
+    frozen: bool = False,
+) -> None:
+    """COPY rows into a table, inside the connection's transaction.
 
     Args:
         connection: decides the transaction and, by its schema translation, the schema.
         table: where to.
-        columns: the columns that the frames bring, any order in the frames.
-        frames: row batches; each is sent as it comes.
-
-    Returns:
-        The number of rows sent.
+        columns: the columns that the rows bring, in their order.
+        rows: what `to_arrow` gives.
+        frozen: the table was truncated in this transaction, so its rows can be marked as seen by all at once.
     """
     raw: psycopg.Connection[Any] = connection.connection.driver_connection  # type: ignore[assignment]
-    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv)").format(
-        qualified(connection, table), sql.SQL(", ").join(sql.Identifier(c.name) for c in columns)
+    names = sql.SQL(", ").join(sql.Identifier(c.name) for c in columns)
+    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv, FREEZE {})").format(
+        qualified(connection, table), names, sql.Literal(frozen)
     )
-    rows = 0
     with raw.cursor() as cursor, cursor.copy(statement) as copy:
-        for frame in frames:
-            rows += len(frame)
-            copy.write(_csv(to_arrow(frame, columns)))
-    return rows
+        copy.write(_csv(rows))
 
 
 def _csv(table: pa.Table) -> bytes | memoryview:

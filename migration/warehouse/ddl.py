@@ -24,11 +24,15 @@ def _complete(connection: sa.Connection, metadata: sa.MetaData) -> bool:
     return connection.scalar(present, {"schema": metadata.schema, "names": names}) == len(names)
 
 
+def is_referenced(table: sa.Table) -> bool:
+    """Whether a foreign key points to the table; its primary key then has to stay."""
+    return any(key.references(table) for other in table.metadata.tables.values() for key in other.foreign_keys)
+
+
 def droppable_for_bulk(table: sa.Table) -> tuple[list[sa.Constraint], list[sa.Index]]:
     """The constraints and indexes of a table that may be built after its first bulk load instead of during it."""
-    referenced = any(key.references(table) for other in table.metadata.tables.values() for key in other.foreign_keys)
     kinds: tuple[type[sa.Constraint], ...] = (sa.UniqueConstraint, sa.ForeignKeyConstraint)
-    if not referenced:
+    if not is_referenced(table):
         kinds += (sa.PrimaryKeyConstraint,)
     return [c for c in table.constraints if isinstance(c, kinds)], list(table.indexes)
 
@@ -40,6 +44,14 @@ def drop_for_bulk(connection: sa.Connection, table: sa.Table) -> None:
         connection.execute(DropIndex(index))
     for constraint in constraints:
         connection.execute(DropConstraint(constraint))
+
+
+def truncate_empty(connection: sa.Connection, table: sa.Table) -> None:
+    """Give an empty table a new file: what is copied into it in this transaction needs no write-ahead log twice.
+
+    A server with `wal_level = minimal` then logs none of it, and any server takes `COPY … FREEZE`.
+    """
+    connection.execute(sa.text(f"TRUNCATE {connection.dialect.identifier_preparer.format_table(table)}"))
 
 
 def build_after_bulk(connection: sa.Connection, table: sa.Table) -> None:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import pandas as pd
 import sqlalchemy as sa
 
-from migration.outcome import Outcome
+from migration.outcome import Outcome, Tally
 from migration.warehouse.bookkeeping import Bookkeeping
-from migration.warehouse.copying import copy_frames
+from migration.warehouse.copying import copy_frame
 from migration.warehouse.upsert import Upsert, create_stage
 
 _REJECT_COLUMNS = (
@@ -46,10 +46,34 @@ class OutcomeStages:
         """Copy a batch of outcomes and rejected rows into the stages."""
         of_run = {"export_id": self.export_id, "source_table": self.source_table, "run_id": self.run_id}
         if len(ledger):
-            copy_frames(connection, self.ledger, list(self.books.ledger.columns), [ledger.assign(**of_run)])
+            copy_frame(connection, self.ledger, list(self.books.ledger.columns), ledger.assign(**of_run))
+        self.add_rejects(connection, rejects)
+
+    def add_rejects(self, connection: sa.Connection, rejects: pd.DataFrame) -> None:
+        """Copy a batch of rejected rows into their stage, their outcomes being there already."""
         if len(rejects):
+            of_run = {"export_id": self.export_id, "source_table": self.source_table}
             columns = [self.books.rejected.c[n] for n in _REJECT_COLUMNS]
-            copy_frames(connection, self.rejected, columns, [rejects.assign(**of_run)])
+            copy_frame(connection, self.rejected, columns, rejects.assign(**of_run))
+
+    def tally(self, connection: sa.Connection, source_rows: int) -> Tally:
+        """The counts of what is staged."""
+        stage = self.ledger
+        loaded = stage.c.outcome == Outcome.LOADED.value
+        counted = sa.select(stage.c.outcome, stage.c.reason, sa.func.count()).group_by(stage.c.outcome, stage.c.reason)
+        tally = Tally(source_rows)
+        for outcome, reason, rows in connection.execute(counted.where(sa.not_(loaded))):
+            tally.outcomes[outcome] += rows
+            if outcome != Outcome.MERGED.value:
+                (tally.rejected_by if outcome == Outcome.REJECTED.value else tally.skipped_by)[reason] += rows
+        tally.outcomes[Outcome.LOADED.value] = (
+            connection.scalar(sa.select(sa.func.count()).select_from(stage).where(loaded)) or 0
+        )
+        codes = sa.func.unnest(sa.func.string_to_array(stage.c.reason, ",")).label("code")
+        warned = sa.select(codes).where(loaded, stage.c.reason.is_not(None)).subquery("warned")
+        for code, rows in connection.execute(sa.select(warned.c.code, sa.func.count()).group_by(warned.c.code)):
+            tally.warnings[code] += rows
+        return tally
 
     def write(self, connection: sa.Connection) -> None:
         """Write every staged outcome and rejected row, and remove rejected rows that no longer are."""

@@ -76,6 +76,7 @@ class Upsert:
         export_id: the export that the rows come from.
         keys: the columns that decide what is the same row; by default the primary key.
         uncompared: names of written columns whose difference alone is no reason to write.
+        initial: target columns that the stage brings for new rows only.
     """
 
     target: sa.Table
@@ -84,6 +85,7 @@ class Upsert:
     export_id: str
     keys: Sequence[sa.Column[Any]] = ()
     uncompared: frozenset[str] = frozenset()
+    initial: Sequence[sa.Column[Any]] = ()
 
     @property
     def _keys(self) -> Sequence[sa.Column[Any]]:
@@ -110,7 +112,7 @@ class Upsert:
         return sa.select(*self.stage.c).select_from(join).where(is_new | differs).cte("changed")
 
     def _insert(self, changed: sa.CTE) -> pg.Insert:
-        names = [c.name for c in self.written]
+        names = [c.name for c in (*self.written, *self.initial)]
         values: list[sa.ColumnElement[Any]] = [changed.c[n] for n in names]
         for role in (Role.FIRST_EXPORT, Role.EXPORT):
             column = self._column(role)
@@ -244,3 +246,52 @@ def update_logged(
     ).select_from(written.join(before, _same_key(written, before, keys)))
     logged = log_changes(change_log, rows).cte("logged")
     return Changes(updated=connection.scalar(sa.select(sa.func.count()).select_from(logged)) or 0)
+
+
+def update_from(
+    connection: sa.Connection, target: sa.Table, rows: sa.FromClause, columns: Sequence[sa.Column[Any]]
+) -> int:
+    """Give rows of a table the values that other rows have for them, where they differ; returns how many it changed.
+
+    There is no change log: such columns follow from the others, and are put back by computing or resetting them.
+
+    Args:
+        connection: the step's transaction.
+        target: the table.
+        rows: its key and the new values, under the columns' names, at most one row per key.
+        columns: the columns to set.
+    """
+    names = [c.name for c in columns]
+    differs = _differs(target, rows, names)
+    update = (
+        sa.update(target)
+        .where(_same_key(target, rows, key_columns(target)), differs)
+        .values({name: rows.c[name] for name in names})
+    )
+    return connection.execute(update).rowcount
+
+
+def replace_rows(
+    connection: sa.Connection, target: sa.Table, rows: sa.FromClause, scope: sa.ColumnElement[bool]
+) -> Changes:
+    """Let a scope of a table hold just these rows: others go, and only what differs is written.
+
+    Args:
+        connection: the step's transaction.
+        target: the table; a row of the same key outside the scope is taken over.
+        rows: what the scope is to hold, under the columns' names.
+        scope: which rows of the table are replaced.
+    """
+    keys = key_columns(target)
+    wanted = sa.select(sa.literal(1)).select_from(rows).where(_same_key(target, rows, keys)).exists()
+    gone = connection.execute(sa.delete(target).where(scope, sa.not_(wanted))).rowcount
+    names = list(rows.c.keys())
+    others = [name for name in names if name not in {k.name for k in keys}]
+    insert = pg.insert(target).from_select(names, sa.select(*rows.c), include_defaults=False)
+    current = sa.func.row(*(target.c[n] for n in others))
+    incoming = sa.func.row(*(insert.excluded[n] for n in others))
+    upsert = insert.on_conflict_do_update(
+        index_elements=keys, set_={n: insert.excluded[n] for n in others}, where=current.is_distinct_from(incoming)
+    )
+    written = connection.execute(upsert, execution_options={"preserve_rowcount": True}).rowcount
+    return Changes(inserted=written, deleted=gone)

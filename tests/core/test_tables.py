@@ -28,6 +28,7 @@ from migration.tables import (
     target,
     target_metadata,
 )
+from migration.warehouse.copying import to_arrow
 from tests.core.tiny import children, metadata, opened, parents
 
 DOMAINS: list[tuple[dict[str, Domain], Any, list[Any], list[Any]]] = [
@@ -52,12 +53,17 @@ def test_a_domain_holds_in_the_database_and_in_the_frame(
         made.create_all(connection)
         for value in [*good, None]:
             connection.execute(sa.insert(table).values(value=value))
-            schema.validate(pd.DataFrame({"value": [value]}, dtype=object))
+            schema.validate(as_copied(column, value))
         for value in bad:
             with pytest.raises(sa.exc.SQLAlchemyError, match="t_value_check"), connection.begin_nested():
                 connection.execute(sa.insert(table).values(value=value))
             with pytest.raises(pandera.errors.SchemaError):
-                schema.validate(pd.DataFrame({"value": [value]}, dtype=object))
+                schema.validate(as_copied(column, value))
+
+
+def as_copied(column: sa.Column[Any], value: Any) -> pd.DataFrame:
+    arrow = to_arrow(pd.DataFrame({"value": [value]}, dtype=object), [column])
+    return arrow.to_pandas(types_mapper=pd.ArrowDtype)
 
 
 def test_nulls_are_refused_where_they_are_not_allowed() -> None:

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from migration.tables import loaded_columns
-from migration.warehouse.copying import copy_frames, to_arrow
+from migration.warehouse.copying import copy_frame, to_arrow
 from migration.warehouse.upsert import Changes, create_stage, delete_logged, update_logged
 from tests.core.tiny import books, children, load, metadata, opened, parent, parents, rows
 
@@ -179,6 +179,7 @@ def test_a_copy_goes_to_the_schema_that_the_connection_translates_to(engine: sa.
         translated = connection.execution_options(schema_translate_map={metadata.schema: "other"})
         frame = pd.DataFrame([{"id": 1, "name": "a", "source_row": 1, "first_export_id": "e", "export_id": "e"}])
         columns = [parents.c[name] for name in frame.columns]
-        assert copy_frames(translated, parents, columns, [frame, frame.assign(id=2)]) == 2
+        copy_frame(translated, parents, columns, frame)
+        copy_frame(translated, parents, columns, frame.assign(id=2))
         assert rows(connection, "SELECT count(*) FROM other.parents") == [(2,)]
         assert rows(connection, "SELECT count(*) FROM tiny.parents") == [(0,)]

@@ -20,7 +20,7 @@ from migration.tables import (
     written_elsewhere,
 )
 from migration.warehouse.bookkeeping import bookkeeping
-from migration.warehouse.copying import copy_frames
+from migration.warehouse.copying import copy_frame
 from migration.warehouse.ddl import ensure_schema
 from migration.warehouse.upsert import Changes, Upsert, create_stage
 
@@ -82,7 +82,7 @@ def load(
     stage = create_stage(connection, columns, table.name)
     frame = pd.DataFrame([{c.name: None for c in columns} | row for row in rows], dtype=object)
     if len(frame):
-        copy_frames(connection, stage, columns, [frame])
+        copy_frame(connection, stage, columns, frame)
     changes = Upsert(table, stage, columns, export).run(connection, books.change if logged else None, run)
     connection.execute(sa.schema.DropTable(stage))
     return changes
