@@ -10,11 +10,11 @@ from decimal import Decimal
 
 from upath import UPath
 
-from samples import skynet
+from samples import meter, skynet
 from samples.pools import month_after
 from samples.writing import SampleSpec, SampleSystem, publish
 
-SYSTEMS: dict[str, SampleSystem] = {"skynet": skynet.SYSTEM}
+SYSTEMS: dict[str, SampleSystem] = {"skynet": skynet.SYSTEM, "meter": meter.SYSTEM}
 
 DEFAULT_MONTH = date(2026, 2, 1)
 

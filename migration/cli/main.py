@@ -16,6 +16,7 @@ from rich.text import Text
 
 from migration import embedded
 from migration.cli import output, running
+from migration.cli.extracting import extract
 from migration.declare.failures import as_ours
 from migration.declare.run import MigrationRun, engine_of
 from migration.declare.system import EXPORT_NOTE
@@ -364,6 +365,9 @@ def rollback(
         [(t, n["deleted"], n["restored"], n["inserted"], done.kept.get(t, 0)) for t, n in done.restored.items()],
     )
     output.print_line(f"Fingerprints {'equal those before' if done.proved else 'differ: see --force or kept rows'}.")
+
+
+app.command()(extract)
 
 
 # --- samples and servers ----------------------------------------------------------------------------------------------

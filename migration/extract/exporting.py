@@ -1,0 +1,310 @@
+"""From a legacy database to a published export: stream each table into its file, count again, publish in one step."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from filelock import FileLock, Timeout
+from upath import UPath
+
+from migration.errors import EmptySource, SetupError, TransientError
+from migration.exports.find import Format
+from migration.exports.sources import SourceTable
+from migration.exports.writing import (
+    ExportTable,
+    is_export_id,
+    is_local,
+    publication,
+    remove_folder,
+    write_manifest,
+    write_table,
+)
+from migration.extract.failures import LegacyCountMismatch
+from migration.extract.plan import LegacyTable, plan_export
+from migration.extract.snapshot import Snapshot, open_snapshot, server_of
+from migration.extract.values import Tally
+
+Progress = Callable[[str, int, int], None]
+
+_STAGING_PREFIX, _STAGING_SUFFIX = ".extract-", ".partial"
+_LOCK = ".extract.lock"
+_ABANDONED_AFTER = timedelta(days=1)
+_FIRST_ROWS, _MOST_ROWS = 100, 2_000
+_BATCH_BYTES = 4 << 20
+
+
+@dataclass(frozen=True)
+class ExtractedTable:
+    """A table as it was written.
+
+    Attributes:
+        table: its name in the export, with its sub-folder.
+        file: its file in the export.
+        rows: number of rows.
+        bytes: size of the file as stored.
+        seconds: how long it took.
+    """
+
+    table: str
+    file: str
+    rows: int
+    bytes: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """A published export.
+
+    Attributes:
+        export_id: its id.
+        folder: where it is.
+        exported_at: the moment of the snapshot, in UTC.
+        tables: what was written.
+        left_out: optional tables that the legacy database does not have.
+        notes: what somebody should know of the rows; counts and names, never a value.
+    """
+
+    export_id: str
+    folder: UPath
+    exported_at: datetime
+    tables: tuple[ExtractedTable, ...]
+    left_out: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What the files of an export look like.
+
+    Attributes:
+        format: their format.
+        gzip: whether they are compressed.
+        all_columns: whether columns that no source declares are exported as well.
+    """
+
+    format: Format = "jsonl"
+    gzip: bool = True
+    all_columns: bool = False
+
+
+def default_export_id(now: datetime) -> str:
+    """The export id of a moment, such as `20260225T190000Z`."""
+    return now.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+
+
+def extract_export(
+    url: str,
+    system: str,
+    sources: Iterable[SourceTable],
+    landing: UPath,
+    export_id: str,
+    *,
+    shape: Shape | None = None,
+    progress: Progress = lambda table, rows, total: None,
+) -> Extracted:
+    """Read a system's tables from a legacy database and publish them as an export, whole or not at all.
+
+    All tables are read in one read-only snapshot. What an earlier extract that was killed has left is removed.
+
+    Args:
+        url: the legacy database.
+        system: the system's name.
+        sources: its tables.
+        landing: the landing zone.
+        export_id: name of the new export.
+        shape: what the files look like; None means gzipped JSON lines of the declared columns.
+        progress: called with a table, its rows written so far, and all its rows.
+
+    Raises:
+        SetupError: the URL, the user, a right or the export id is wrong, or the export exists.
+        LegacyTableMissing, SchemaDriftError, AmbiguousSource: the database is not as the sources declare it; nothing
+            was written.
+        EmptySource: a table that is never empty has no rows.
+        LegacyCountMismatch: the rows written are not as many as the database counts.
+        LegacyUnavailable, TransientError: the server was lost, or another extract of the system is at work.
+    """
+    server = server_of(url)
+    shelf = landing / system
+    _require_new(shelf, export_id)
+    final = shelf / export_id
+    with _sole_extract(shelf, system), open_snapshot(server) as snapshot:
+        job = _Extract(snapshot, shape or Shape(), progress)
+        job.read_catalog(list(sources))
+        with publication(final, _staging(final), private=True) as folder:
+            job.write(folder, system)
+    return Extracted(
+        export_id, final, snapshot.taken_at, tuple(job.written), tuple(job.plan.left_out), tuple(job.notes)
+    )
+
+
+class _Extract:
+    """The work of one extract, table after table."""
+
+    def __init__(self, snapshot: Snapshot, shape: Shape, progress: Progress) -> None:
+        self._snapshot = snapshot
+        self._shape = shape
+        self._progress = progress
+        self.written: list[ExtractedTable] = []
+        self.notes: list[str] = []
+
+    def read_catalog(self, sources: list[SourceTable]) -> None:
+        """Decide what is exported, and from then on take values as they are."""
+        server, connection = self._snapshot.server, self._snapshot.connection
+        self.plan = plan_export(connection, server.place, sources, all_columns=self._shape.all_columns)
+        for schema in {table.schema for table in self.plan.tables}:
+            names = [table.name for table in self.plan.tables if table.schema == schema]
+            self.notes += [
+                f"{name}: its storage engine knows no snapshot; rows changed during the extract may not fit the rest"
+                for name in server.without_snapshot(connection, schema, names)
+            ]
+        server.give_raw(connection)
+
+    def write(self, folder: UPath, system: str) -> None:
+        """Write every table and the manifest."""
+        files = []
+        for table in self.plan.tables:
+            started = time.perf_counter()
+            reader = _TableReader(self._snapshot, table, self._progress)
+            shape = self._shape
+            file = write_table(folder, reader.as_export(), format=shape.format, gzip=shape.gzip)
+            _require_count(table, file.rows, reader.total, self._snapshot.server.place)
+            files.append(file)
+            size = (folder / file.name).stat().st_size
+            seconds = round(time.perf_counter() - started, 3)
+            self.written.append(ExtractedTable(table.stem, file.name, file.rows, size, seconds))
+            self.notes += reader.notes()
+        write_manifest(folder, system, self._snapshot.taken_at, files)
+
+
+class _TableReader:
+    """One pass over a legacy table.
+
+    Attributes:
+        total: how many rows the database counts in the snapshot.
+    """
+
+    def __init__(self, snapshot: Snapshot, table: LegacyTable, progress: Progress) -> None:
+        self._snapshot = snapshot
+        self._table = table
+        self._progress = progress
+        self._tallies = {column.name: Tally() for column in table.columns}
+        self.total = 0
+
+    def as_export(self) -> ExportTable:
+        """The table as the writers of the formats take it."""
+        return ExportTable(self._table.stem, tuple(column.name for column in self._table.columns), self._records)
+
+    def notes(self) -> list[str]:
+        """What became of values that could not be written as they are."""
+        notes = []
+        for name, tally in self._tallies.items():
+            place = f"{self._table.stem}.{name}"
+            if tally.encoded:
+                notes.append(f"{place}: binary values written as base64: {tally.encoded}")
+            if tally.mended:
+                notes.append(f"{place}: texts with bytes that are not UTF-8, which are now U+FFFD: {tally.mended}")
+        return notes
+
+    def _records(self) -> Iterator[dict[str, Any]]:
+        connection, server, table = self._snapshot.connection, self._snapshot.server, self._table
+        self.total = _count(connection, table)
+        cells = [(c.name, server.converter(c.kind, self._tallies[c.name])) for c in table.columns]
+        source = _from(table)
+        columns = [server.expression(source.c[column.legacy], column.kind) for column in table.columns]
+        query = sa.select(*columns).order_by(*(source.c[name] for name in table.key))
+        done = 0
+        for rows in _batches(connection.execution_options(stream_results=True).execute(query)):
+            for row in rows:
+                yield {
+                    name: None if value is None else convert(value)
+                    for (name, convert), value in zip(cells, row, strict=True)
+                }
+            done += len(rows)
+            self._progress(table.stem, done, self.total)
+
+
+def _batches(result: sa.CursorResult[Any]) -> Iterator[Sequence[Any]]:
+    """The rows in batches of about the same number of bytes, whatever the size of a row."""
+    size = _FIRST_ROWS
+    while rows := result.fetchmany(size):
+        yield rows
+        taken = sum(len(value) for row in rows for value in row if isinstance(value, str | bytes))
+        size = max(1, min(_MOST_ROWS, _BATCH_BYTES * len(rows) // (taken + 1)))
+
+
+def _from(table: LegacyTable) -> sa.TableClause:
+    """The table with columns of no type: SQLAlchemy's conversions would stand between the driver's values and ours."""
+    names = dict.fromkeys((*(column.legacy for column in table.columns), *table.key))
+    return sa.table(table.name, *map(sa.column, names), schema=table.schema)
+
+
+def _count(connection: sa.Connection, table: LegacyTable) -> int:
+    return int(connection.execute(sa.select(sa.func.count()).select_from(_from(table))).scalar_one())
+
+
+def _require_count(table: LegacyTable, written: int, counted: int, place: str) -> None:
+    if written != counted:
+        raise LegacyCountMismatch(
+            f"{place}: of table {table.stem} {written} rows were read, but the database counts {counted}.",
+            "Extract again while nobody writes to the table; nothing was published.",
+        )
+    if not written and not table.may_be_empty:
+        raise EmptySource(
+            f"{place}: table {table.stem} has no rows, although it is never empty.",
+            "Check that the URL names the right database; nothing was published.",
+        )
+
+
+# --- landing zone -----------------------------------------------------------------------------------------------------
+
+
+def _require_new(shelf: UPath, export_id: str) -> None:
+    if not is_export_id(export_id):
+        raise SetupError("The export id is no plain visible folder name.", "Use one such as 20260225T190000Z.")
+    if (shelf / export_id).exists():
+        raise SetupError(
+            f"Export {export_id} of {shelf.name} exists already; exports are immutable.",
+            "Choose another id by --export.",
+        )
+
+
+def _staging(final: UPath) -> UPath:
+    return final.parent / f"{_STAGING_PREFIX}{final.name}{_STAGING_SUFFIX}"
+
+
+@contextmanager
+def _sole_extract(shelf: UPath, system: str) -> Iterator[None]:
+    """Keep a second extract of the system away, and remove what killed ones have left.
+
+    On a file system the lock tells that nobody works in the folders found. In an object store, which has no locks, only
+    their age can.
+    """
+    if not is_local(shelf):
+        _remove_abandoned(shelf, datetime.now(UTC) - _ABANDONED_AFTER)
+        yield
+        return
+    shelf.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(shelf.path + f"/{_LOCK}", timeout=0):
+            _remove_abandoned(shelf, None)
+            yield
+    except Timeout:
+        raise TransientError(f"Another extract of {system} is at work.", "Extract again when it has ended.") from None
+
+
+def _remove_abandoned(shelf: UPath, older_than: datetime | None) -> None:
+    for entry in list(shelf.iterdir()) if shelf.exists() else ():
+        ours = entry.name.startswith(_STAGING_PREFIX) and entry.name.endswith(_STAGING_SUFFIX)
+        if ours and (older_than is None or _last_change(entry) < older_than):
+            remove_folder(entry)
+
+
+def _last_change(folder: UPath) -> datetime:
+    store = folder.fs
+    moments = [store.modified(path) for path in store.find(folder.path)]
+    return max((m.replace(tzinfo=UTC) if m.tzinfo is None else m for m in moments), default=datetime.now(UTC))
