@@ -278,13 +278,18 @@ def _remove_old_frames(root: UPath) -> int:
     return removed
 
 
-def build_definitions(system: System, assets: Sequence[dg.AssetsDefinition], automation: Automation) -> dg.Definitions:
-    """The Definitions of a code location."""
+def build_definitions(
+    system: System,
+    assets: Sequence[dg.AssetsDefinition],
+    automation: Automation,
+    options: MigrationRun | None = None,
+) -> dg.Definitions:
+    """The Definitions of a code location; its runs take the options of every system, or those given here."""
     return dg.Definitions(
         assets=[system.landing_asset, *assets],
         jobs=list(automation.jobs),
         schedules=list(automation.schedules),
         sensors=list(automation.sensors),
-        resources={"migration_run": MigrationRun()},
+        resources={"migration_run": MigrationRun() if options is None else options},
         executor=dg.in_process_executor,
     )

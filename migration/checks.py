@@ -38,6 +38,7 @@ class Scope:
         source_rows: independent count of the records that were to be labelled.
         partition: the partition that is about to be published; None = the whole table.
         staged_rows: the ledger stage of the transaction; None when nothing is being written.
+        options: the options of the run.
     """
 
     connection: sa.Connection
@@ -48,6 +49,7 @@ class Scope:
     source_rows: int
     partition: str | None = None
     staged_rows: sa.Table | None = None
+    options: Any = None
 
     def fetch(self, statement: Query) -> pd.DataFrame:
         """The rows of a statement as a frame of objects: numbers stay exact."""

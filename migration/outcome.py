@@ -45,16 +45,13 @@ class Rule:
         return None if self.column is None else f"{self.column}: {self.code}"
 
 
-def first_failing(rules: Sequence[Rule], frame: pd.DataFrame) -> pd.Series:
-    """The code of the first rule that each row fails, missing for rows that pass all of them."""
-    codes = np.full(len(frame), None, dtype=object)
-    undecided = np.full(len(frame), fill_value=True)
-    for rule in rules:
-        failed = undecided & rule.fails(frame).to_numpy(dtype=bool)
-        if failed.any():
-            codes[failed] = rule.code
-            undecided &= ~failed
-    return pd.Series(codes, index=frame.index, dtype=object)
+def first_failing(rules: Sequence[Rule], frame: pd.DataFrame) -> np.ndarray:
+    """The position of the first rule that each row fails, -1 for rows that pass all of them."""
+    decided = np.full(len(frame), -1)
+    for position, rule in enumerate(rules):
+        failed = (decided < 0) & rule.fails(frame).to_numpy(dtype=bool)
+        decided[failed] = position
+    return decided
 
 
 LEDGER_COLUMNS = ("target_table", "source_row", "source_pk", "outcome", "reason", "target_key")
@@ -166,12 +163,14 @@ def split_by_rules(rules: Sequence[Rule], rows: pd.DataFrame) -> tuple[pd.DataFr
     Returns:
         The rows that pass; and the others with columns `code`, `detail` and `outcome` of the rule that decided.
     """
-    codes = first_failing(rules, rows)
-    fails = codes.notna()
-    by_code = {rule.code: rule for rule in rules}
-    failed = rows[fails].assign(code=codes[fails])
-    failed["detail"] = [by_code[str(code)].detail for code in failed["code"]]
-    failed["outcome"] = [by_code[str(code)].outcome.value for code in failed["code"]]
+    decided = first_failing(rules, rows)
+    fails = decided >= 0
+    deciding = [rules[position] for position in decided[fails]]
+    failed = rows[fails].assign(
+        code=[rule.code for rule in deciding],
+        detail=[rule.detail for rule in deciding],
+        outcome=[rule.outcome.value for rule in deciding],
+    )
     return rows[~fails] if len(failed) else rows, failed
 
 

@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import IntegrityError
 
 from migration.errors import MigrationError
-from migration.tables import Role, business_columns, key_columns, loaded_columns, role_of
+from migration.tables import Role, key_columns, role_of
 from migration.warehouse.ddl import ensure_schema, lock_for_transaction
 from migration.warehouse.fingerprint import fingerprint_of, row_text
 from migration.warehouse.runlog import Status
@@ -346,11 +346,6 @@ def _proofs(connection: sa.Connection, system: "System", runs: Sequence[str]) ->
         declaration = system.declarations.get(asset)
         if declaration is None or declaration.target is None:
             continue
-        where: sa.ColumnElement[bool] = sa.true()
-        if declaration.partitioning is not None and partition is not None:
-            column = declaration.target.c[declaration.partitioning.column]
-            where = column == sa.cast(partition, column.type)
-        columns = business_columns(loaded_columns(declaration.target))
         before = connection.scalar(
             sa.select(log.c.fingerprint)
             .where(
@@ -363,7 +358,9 @@ def _proofs(connection: sa.Connection, system: "System", runs: Sequence[str]) ->
             .order_by(log.c.finished_at.desc())
             .limit(1)
         )
-        actual = connection.scalar(fingerprint_of(declaration.target, columns, where))
+        actual = connection.scalar(
+            fingerprint_of(declaration.target, declaration.columns, declaration.of_partition(partition))
+        )
         expected = None if before is None else str(before)
         proofs.append({"asset": asset, "partition": partition, "expected": expected or "0:0", "actual": str(actual)})
     return proofs

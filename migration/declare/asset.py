@@ -23,16 +23,16 @@ from migration.declare.code import code_digest
 from migration.declare.failures import as_ours
 from migration.declare.run import MigrationRun, RunFacts, resolve_export_id, run_facts
 from migration.declare.step import Step, StepReport, elapsed
-from migration.errors import GateShut, MigrationError, SetupError, TransientError
+from migration.errors import GateShut, MigrationError, Refused, SetupError, TransientError
 from migration.exports.sources import SourceTable
 from migration.exports.verify import Export
 from migration.frames import FrameStore
 from migration.outcome import Tally
-from migration.tables import loaded_columns
+from migration.tables import business_columns, key_columns, loaded_columns
 from migration.warehouse.connect import translate
-from migration.warehouse.ddl import ensure_schema, lock_for_transaction
+from migration.warehouse.ddl import ensure_schema, lock_for_transaction, share_for_transaction
 from migration.warehouse.runlog import Gates, RunLog, Status, read_gates
-from migration.warehouse.shadow import compare_with_live, prepare_shadow
+from migration.warehouse.shadow import Difference, Part, compare_with_live, prepare_shadow
 
 if TYPE_CHECKING:
     from migration.declare.system import System
@@ -48,12 +48,15 @@ class Partitioning:
     Attributes:
         definition: Dagster's partitions.
         column: the target column that holds the partition's key.
-        frame: the staged frame that is split by the same keys.
+        frame: the staged frame that is split by the same keys; None = every partition that is asked for is run.
+        independent: partitions are run, fail and are repaired by themselves, one run each, several at once. Otherwise
+            one run takes many.
     """
 
     definition: dg.PartitionsDefinition
     column: str
-    frame: str
+    frame: str | None = None
+    independent: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,10 @@ class Declaration:
         target: the table that the asset writes.
         checks: the asset's checks.
         partitioning: how it is partitioned, if it is.
-        fails_after_publishing: the asset's product is the finding itself: publish it, then fail.
+        fails_after_publishing: the asset's product is the finding itself: publish it, then fail with this status.
+        owned: the columns that the asset writes, where they are not all that a load brings.
+        guard: what must hold at the start of the transaction, after its locks are held; raises otherwise.
+        registers: keys of dynamic partitions that the published table makes known.
         remembers_inputs: a run whose inputs are those of the last one, on a table that is still as that one left it,
             only audits; everything the stage reads must be in the file, the code and the upstream tables.
     """
@@ -88,7 +94,10 @@ class Declaration:
     target: sa.Table | None = None
     checks: tuple[Check, ...] = ()
     partitioning: Partitioning | None = None
-    fails_after_publishing: bool = False
+    fails_after_publishing: Status | None = None
+    owned: tuple[str, ...] = ()
+    guard: Callable[[Step], None] | None = None
+    registers: "Registers | None" = None
     remembers_inputs: bool = False
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
@@ -96,6 +105,35 @@ class Declaration:
     def key(self) -> dg.AssetKey:
         """The asset's key."""
         return dg.AssetKey([self.system.name, self.name])
+
+    @property
+    def columns(self) -> list[sa.Column[Any]]:
+        """The columns of the target that the asset's fingerprint is about: its key, and what the asset writes."""
+        if self.target is None:
+            return []
+        if not self.owned:
+            return business_columns(loaded_columns(self.target))
+        return [*key_columns(self.target), *(self.target.c[name] for name in self.owned)]
+
+    def of_partition(self, partition: str | None) -> sa.ColumnElement[bool]:
+        """The condition that a row of the target belongs to a partition; always true without partitions."""
+        if self.target is None or self.partitioning is None or partition is None:
+            return sa.true()
+        column = self.target.c[self.partitioning.column]
+        return column == sa.cast(partition, column.type)
+
+
+@dataclass(frozen=True)
+class Registers:
+    """Dynamic partitions whose keys are in a table.
+
+    Attributes:
+        partitions: name of the dynamic partitions.
+        keys: statement of the keys.
+    """
+
+    partitions: str
+    keys: sa.Select[Any]
 
 
 def build_asset(declaration: Declaration) -> dg.AssetsDefinition:
@@ -109,7 +147,6 @@ def build_asset(declaration: Declaration) -> dg.AssetsDefinition:
         skippable=True,
         metadata={**events.declared_metadata(declaration.target), **declaration.metadata},
     )
-    partitioned = declaration.partitioning is not None
 
     @dg.multi_asset(
         name=f"{declaration.system.name}__{declaration.name}",
@@ -126,7 +163,7 @@ def build_asset(declaration: Declaration) -> dg.AssetsDefinition:
         ],
         can_subset=True,
         partitions_def=declaration.partitioning.definition if declaration.partitioning else None,
-        backfill_policy=dg.BackfillPolicy.single_run() if partitioned else None,
+        backfill_policy=_backfill_policy(declaration.partitioning),
     )
     def asset(context: dg.AssetExecutionContext, migration_run: MigrationRun) -> Iterator[Any]:
         if context.op_execution_context.selected_asset_keys:
@@ -135,6 +172,12 @@ def build_asset(declaration: Declaration) -> dg.AssetsDefinition:
             yield from events.check_only(declaration, context, migration_run)
 
     return asset
+
+
+def _backfill_policy(partitioning: Partitioning | None) -> dg.BackfillPolicy | None:
+    if partitioning is None or partitioning.independent:
+        return None
+    return dg.BackfillPolicy.single_run()
 
 
 def _guarded(declaration: Declaration, context: dg.AssetExecutionContext, options: MigrationRun) -> Iterator[Any]:
@@ -174,7 +217,7 @@ class _AssetRun:
         with run.engine.begin() as connection:
             ensure_schema(connection, system.metadata)
         if run.dry_run:
-            prepare_shadow(run.engine, system.metadata, run.run_id)
+            prepare_shadow(run.engine, system.metadata, run.preview)
         frames = FrameStore(run.settings.work / system.name, export_id, run.run_id, run.dry_run)
         log = RunLog(system.books.run_log, run.run_id, export_id, run.dry_run)
         return cls(declaration, context, run, export_id, frames, log)
@@ -197,17 +240,38 @@ class _AssetRun:
                 failures[partition] = error
         if self.run.dry_run and reports and self.declaration.target is not None:
             with self.run.engine.connect() as connection:
-                reports[0].facts["difference"] = compare_with_live(connection, self.declaration.target)
+                reports[0].facts["difference"] = self._difference(connection)
+        self._register_partitions()
         passed = [partition for partition in empty if partition not in failures]
         yield from events.outcome_events(
             self.declaration, self.context, self.run, reports, passed, list(failures.items()), elapsed(started)
         )
+
+    def _difference(self, connection: sa.Connection) -> Difference:
+        """What a live run would change of the asset's table."""
+        declaration = self.declaration
+        assert declaration.target is not None  # noqa: S101 - only asked for where there is one
+        partitioning, part = declaration.partitioning, None
+        if partitioning is not None and partitioning.independent:
+            part = Part(partitioning.column, self.context.partition_key)
+        return compare_with_live(connection, declaration.target, declaration.columns, part)
+
+    def _register_partitions(self) -> None:
+        """Make the partitions known that the published table holds; none is ever forgotten."""
+        registers = self.declaration.registers
+        if registers is None or self.run.dry_run:
+            return
+        with self.run.engine.connect() as connection:
+            keys = sorted(str(key) for key in connection.scalars(registers.keys))
+        self.context.instance.add_dynamic_partitions(registers.partitions, keys)
 
     def _partitions(self) -> tuple[Sequence[str | None], list[str]]:
         """The partitions of this run that have rows, and those that have none."""
         partitioning = self.declaration.partitioning
         if partitioning is None:
             return [None], []
+        if partitioning.frame is None:
+            return list(self.context.partition_keys), []
         if not (self.context.has_partition_key or self.context.has_partition_key_range):
             raise SetupError(
                 f"The run names no partition of {self.declaration.name}.",
@@ -294,12 +358,14 @@ class _AssetRun:
 
     def _transact(self, step: Step) -> StepReport:
         started = time.perf_counter()
-        with step.transaction(self._lock) as connection:
+        with step.transaction(lambda connection: self._lock(connection, step.partition)) as connection:
+            if self.declaration.guard is not None:
+                self.declaration.guard(step)
             self.log.close_interrupted(connection, self.declaration.name, step.partition)
             digest = self._inputs_digest(connection, step)
             known = self._already_written(connection, step, digest)
             write = step.nothing if known else self.declaration.stage(step)
-            may_block = not self.run.dry_run and not self.declaration.fails_after_publishing
+            may_block = not self.run.dry_run and self.declaration.fails_after_publishing is None
             judgements, blocked = step.write_and_audit(write, self._checks_of_step(), may_block=may_block)
             fingerprint = None if blocked else self._fingerprint(step)
             self.log.finish(
@@ -348,20 +414,24 @@ class _AssetRun:
             return Status.DRY_RUN_ISSUES if issues else Status.DRY_RUN_OK
         if blocked:
             return Status.BLOCKED
-        return Status.VALIDATION_FAILED if issues and self.declaration.fails_after_publishing else Status.SUCCESS
+        found = self.declaration.fails_after_publishing
+        return found if found is not None and any(j.blocks for j in judgements) else Status.SUCCESS
 
     def _fingerprint(self, step: Step) -> str | None:
-        target = self.declaration.target
-        if target is None:
+        declaration = self.declaration
+        if declaration.target is None:
             return None
-        where: sa.ColumnElement[bool] = sa.true()
-        if self.declaration.partitioning is not None and step.partition is not None:
-            column = target.c[self.declaration.partitioning.column]
-            where = column == sa.cast(step.partition, column.type)
-        return step.fingerprint(target, loaded_columns(target), where)
+        return step.fingerprint(declaration.target, declaration.columns, declaration.of_partition(step.partition))
 
-    def _lock(self, connection: sa.Connection) -> None:
+    def _lock(self, connection: sa.Connection, partition: str | None) -> None:
+        """Keep others away: a table has one writer, an independent partition too, and none works while a load does."""
         schema = self.declaration.system.name + ("__dry_run" if self.run.dry_run else "")
+        if self.declaration.partitioning is not None and self.declaration.partitioning.independent:
+            share_for_transaction(connection, schema)
+            lock_for_transaction(connection, f"{schema}:{partition}")
+            return
+        if self.declaration.system.has_independent_partitions:
+            lock_for_transaction(connection, schema)
         table = self.declaration.name if self.declaration.target is None else self.declaration.target.name
         lock_for_transaction(connection, f"{schema}.{table}")
 
@@ -378,9 +448,12 @@ class _AssetRun:
     def _log_failure(self, partition: str | None, error: MigrationError) -> None:
         """Log that the step failed; where the database is gone the row stays `running` until the next run closes it."""
         name = self.declaration.name
+        status = Status.BLOCKED if isinstance(error, Refused) and error.blocks else Status.FAILED
+        if self.run.dry_run and status is Status.BLOCKED:
+            status = Status.DRY_RUN_ISSUES
         try:
             with self.run.engine.begin() as connection:
-                self.log.finish(connection, name, partition, Status.FAILED, Tally(), error=f"{error.kind}: {error}")
+                self.log.finish(connection, name, partition, status, Tally(), error=f"{error.kind}: {error}")
         except SQLAlchemyError:
             self.context.log.warning("The failure could not be written to the run log: the database is unreachable.")
 

@@ -115,8 +115,8 @@ def _bad_partitions(
     declaration: "Declaration", reports: Sequence[StepReport], failures: Failures
 ) -> list[tuple[str | None, list[str]]]:
     bad = [(r.partition, [j.check.name for j in r.judgements if j.blocks]) for r in reports if r.blocked]
-    if declaration.fails_after_publishing:
-        found = [(r.partition, [j.check.name for j in r.judgements if j.level == "ERROR"]) for r in reports]
+    if declaration.fails_after_publishing is not None:
+        found = [(r.partition, [j.check.name for j in r.judgements if j.blocks]) for r in reports]
         bad.extend((partition, names) for partition, names in found if names)
     return bad
 
@@ -124,7 +124,7 @@ def _bad_partitions(
 def _failure_text(declaration: "Declaration", bad: Sequence[tuple[str | None, list[str]]], failures: Failures) -> str:
     lines = [f"{_named(partition)}{error.kind}: {error}" for partition, error in failures]
     for partition, names in bad:
-        what = "Found" if declaration.fails_after_publishing else "Blocked, no row published"
+        what = "Found" if declaration.fails_after_publishing is not None else "Blocked, no row published"
         lines.append(f"{_named(partition)}{what}: {', '.join(names)}.")
     return " ".join(lines)
 

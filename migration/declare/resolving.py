@@ -63,7 +63,7 @@ class ResolvedLoad:
         rules: what is judged of each row by itself, in order.
         transform: cells in; out come `source_row`, `source_pk`, `warnings`, the columns to stage (Arrow-backed), and
             whatever the rules look at under names that end in `.problem`, besides `malformed`.
-        resolve: what becomes of the staged rows, given the stage.
+        resolve: what becomes of the staged rows, given the stage and the id of the export.
         raw: the JSON text of a record that is quarantined, given the record and its kind of malformation.
         newest: of rows with the same key the one with the greatest value of this staged column survives, missing
             values last, then the later row of the file.
@@ -76,7 +76,7 @@ class ResolvedLoad:
     source: SourceTable
     rules: Sequence[Rule]
     transform: Callable[[pd.DataFrame], pd.DataFrame]
-    resolve: Callable[[sa.Table], Resolution]
+    resolve: Callable[[sa.Table, str], Resolution]
     raw: RawRecord
     newest: str
     merge_on: Sequence[str] = ()
@@ -170,7 +170,7 @@ def _merge_repeats(step: Step, load: ResolvedLoad, stage: sa.Table) -> None:
 
 def _resolved(step: Step, load: ResolvedLoad, stage: sa.Table) -> sa.Table:
     """The staged rows with their final values, and with the reason code of those that are rejected."""
-    resolution = load.resolve(stage)
+    resolution = load.resolve(stage, step.export.export_id)
     written = [*loaded_columns(load.table), *first_values(load.table, [*stage.c.keys(), *resolution.computed])]
     own = [sa.Column(name, sa.Text) for name in ("source_pk", "warnings", "code")]
     resolved = create_stage(

@@ -16,6 +16,7 @@ from migration.warehouse.connect import warehouse_engine
 
 EXPORT_TAG = "migration/export_id"
 DRY_RUN_TAG = "migration/dry_run"
+PREVIEW_TAG = "migration/preview"
 DEFER_EVENTS_TAG = "dagster/defer_asset_events"
 DRY_RUN_TAGS = {DRY_RUN_TAG: "true", DEFER_EVENTS_TAG: "true"}
 
@@ -52,12 +53,14 @@ class RunFacts:
         dry_run: decided by the run's tags alone, because launch config replaces a job's preset.
         options: the run's options.
         settings: the installation's settings.
+        preview: of a dry run, what shares one shadow: this run, or several that preview one migration together.
     """
 
     run_id: str
     dry_run: bool
     options: MigrationRun
     settings: Settings
+    preview: str = ""
 
     @property
     def engine(self) -> sa.Engine:
@@ -76,7 +79,8 @@ def run_facts(context: dg.AssetExecutionContext, options: MigrationRun) -> RunFa
         SetupError: one of the two tags of a dry run is there without the other.
     """
     tags = context.run.tags
-    return RunFacts(context.run.run_id, is_dry(tags), options, read_settings())
+    run_id = context.run.run_id
+    return RunFacts(run_id, is_dry(tags), options, read_settings(), tags.get(PREVIEW_TAG, run_id))
 
 
 def is_dry(tags: Mapping[str, str]) -> bool:

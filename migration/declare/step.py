@@ -22,13 +22,21 @@ from migration.exports.sources import SourceTable
 from migration.exports.verify import Export
 from migration.frames import FrameStore
 from migration.outcome import Labelled, Outcome, Tally
-from migration.tables import business_columns, frame_schema, loaded_columns
+from migration.tables import Query, frame_schema, loaded_columns
 from migration.warehouse.bookkeeping import Bookkeeping
 from migration.warehouse.copying import copy_arrow, to_arrow
 from migration.warehouse.fingerprint import fingerprint_of
 from migration.warehouse.ledger import OutcomeStages
 from migration.warehouse.statistics import analyze, analyze_if_stale
-from migration.warehouse.upsert import Changes, Upsert, create_stage, delete_logged, update_logged
+from migration.warehouse.upsert import (
+    Changes,
+    Upsert,
+    create_stage,
+    delete_logged,
+    replace_rows,
+    update_from,
+    update_logged,
+)
 
 
 @dataclass(frozen=True)
@@ -192,6 +200,24 @@ class Step:
         analyze_if_stale(self.connection, table, changes.inserted)
         self.changes += changes
 
+    def gather(self, name: str, rows: "Query | sa.CompoundSelect[Any]") -> sa.Table:
+        """Keep the rows of a statement in a temporary table of the transaction, under their columns' names."""
+        columns = [sa.Column(column.name, column.type) for column in rows.selected_columns]
+        stage = create_stage(self.connection, columns, name)
+        self.connection.execute(sa.insert(stage).from_select([c.name for c in columns], rows, include_defaults=False))
+        analyze(self.connection, stage)
+        return stage
+
+    def update_from(self, table: sa.Table, rows: sa.FromClause, columns: Sequence[sa.Column[Any]]) -> int:
+        """Set columns that this step owns to computed values, where they differ; returns how many rows changed."""
+        updated = update_from(self.connection, table, rows, columns)
+        self.changes += Changes(updated=updated)
+        return updated
+
+    def replace(self, table: sa.Table, rows: sa.FromClause, scope: sa.ColumnElement[bool]) -> None:
+        """Let a scope of a report hold just these rows."""
+        self.changes += replace_rows(self.connection, table, rows, scope)
+
     def delete(self, table: sa.Table, condition: sa.ColumnElement[bool]) -> int:
         """Delete rows, logging each; returns how many."""
         gone = delete_logged(self.connection, table, condition, self.books.change, self.run.run_id)
@@ -215,6 +241,7 @@ class Step:
             source_rows=self.tally.source_rows,
             partition=self.partition,
             staged_rows=self._outcomes.ledger if self._outcomes else None,
+            options=self.run.options,
         )
 
     @contextmanager
@@ -259,8 +286,8 @@ class Step:
         return judgements, blocked
 
     def fingerprint(self, table: sa.Table, columns: Sequence[sa.Column[Any]], where: sa.ColumnElement[bool]) -> str:
-        """The fingerprint of what this asset writes of a table: business data only."""
-        return str(self.connection.scalar(fingerprint_of(table, business_columns(columns), where)))
+        """The fingerprint of some columns of a table's rows."""
+        return str(self.connection.scalar(fingerprint_of(table, columns, where)))
 
 
 def stage_labelled(

@@ -11,8 +11,9 @@ import pandas as pd
 import sqlalchemy as sa
 
 from migration.checks import Check, Scope, derived_checks
-from migration.declare.asset import Declaration, Partitioning, Write, build_asset
+from migration.declare.asset import Declaration, Partitioning, Registers, Write, build_asset
 from migration.declare.loading import SourceLoad, stage_source
+from migration.declare.resolving import RawRecord, Resolution, ResolvedLoad, stage_resolved
 from migration.declare.run import RunFacts
 from migration.declare.step import Step, stage_labelled, table_read
 from migration.errors import MissingSourceFile
@@ -56,6 +57,13 @@ class System:
         """The declared assets, each after its upstream."""
         graph = {name: set(each.upstream) & set(self.declarations) for name, each in sorted(self.declarations.items())}
         return [self.declarations[name] for name in TopologicalSorter(graph).static_order()]
+
+    @property
+    def has_independent_partitions(self) -> bool:
+        """Whether some assets run partition by partition beside each other."""
+        return any(
+            each.partitioning is not None and each.partitioning.independent for each in self.declarations.values()
+        )
 
     @property
     def landing_asset(self) -> dg.AssetSpec:
@@ -145,6 +153,7 @@ class System:
             frames=frames,
             source_table="" if source is None else table_read(export, source),
             source_rows=self._source_rows(declaration, connection, found.export_id, file_rows),
+            options=run.options,
         )
 
     def _source_rows(self, declaration: Declaration, connection: sa.Connection, export_id: str, file_rows: int) -> int:
@@ -280,6 +289,43 @@ class System:
 
         return declare
 
+    def resolved_table(
+        self,
+        table: sa.Table,
+        *,
+        source: SourceTable,
+        rules: Sequence[Rule],
+        raw: RawRecord,
+        newest: str,
+        group: str,
+        resolve: Callable[[sa.Table, str], Resolution],
+        checks: Sequence[Check] = (),
+        upstream: Sequence[str] = (EXPORT_ASSET,),
+        registers: Registers | None = None,
+        **further: Any,
+    ) -> Callable[[Callable[[pd.DataFrame], pd.DataFrame]], dg.AssetsDefinition]:
+        """Declare a target table whose source rows name rows of other tables, which they find by set.
+
+        The function gets a batch of cells and returns what is staged and what the row rules look at. See
+        `ResolvedLoad` for the arguments, also those that are passed on.
+        """
+
+        def declare(function: Callable[[pd.DataFrame], pd.DataFrame]) -> dg.AssetsDefinition:
+            load = ResolvedLoad(table, source, rules, function, resolve, raw, newest, **further)
+            return self._add_table(
+                function,
+                table,
+                lambda step: stage_resolved(step, load),
+                source,
+                group,
+                upstream,
+                checks,
+                registers=registers,
+                remembers_inputs=True,
+            )
+
+        return declare
+
     def _call(self, function: Callable[..., Labelled], inputs: Sequence[str], step: Step) -> Labelled:
         part = step.partition
         frames = {name: step.frames.read(name, part) for name in inputs}
@@ -301,6 +347,7 @@ class System:
         target: sa.Table | None = None,
         checks: Sequence[Check] = (),
         kinds: Iterable[str] = ("python",),
+        **further: Any,
     ) -> Callable[[Callable[[Step], Write]], dg.AssetsDefinition]:
         """Declare an asset whose function works on the bench itself: stages, and returns what is to be written.
 
@@ -312,6 +359,7 @@ class System:
             target: the table that is written.
             checks: the asset's checks.
             kinds: Dagster kinds.
+            **further: attributes of the `Declaration`: partitioning, owned, guard, fails_after_publishing.
         """
 
         def declare(function: Callable[[Step], Write]) -> dg.AssetsDefinition:
@@ -327,6 +375,7 @@ class System:
                     source=source,
                     target=target,
                     checks=tuple(checks),
+                    **further,
                 )
             )
 

@@ -9,6 +9,11 @@ def lock_for_transaction(connection: sa.Connection, name: str) -> None:
     connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(name, 0))))
 
 
+def share_for_transaction(connection: sa.Connection, name: str) -> None:
+    """Wait for, and share with others until the transaction ends, the advisory lock of a name."""
+    connection.execute(sa.select(sa.func.pg_advisory_xact_lock_shared(sa.func.hashtextextended(name, 0))))
+
+
 def ensure_schema(connection: sa.Connection, metadata: sa.MetaData) -> None:
     """Create the schema and every table of it that is missing; two callers at once do not collide."""
     if _complete(connection, metadata):

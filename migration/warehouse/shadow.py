@@ -1,10 +1,13 @@
 """The shadow schema of a dry run: a copy of the live tables to write into, and what would change against them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.schema import CreateSchema, DropSchema
 
+from migration.errors import Refused
 from migration.tables import business_columns, key_columns
 from migration.warehouse.ddl import ensure_schema, lock_for_transaction
 
@@ -18,31 +21,44 @@ def shadow_name(schema: str) -> str:
 
 def _owner_table(metadata: sa.MetaData) -> sa.Table:
     return sa.Table(
-        "shadow_owner", sa.MetaData(), sa.Column("run_id", sa.Text), schema=shadow_name(str(metadata.schema))
+        "shadow_owner", sa.MetaData(), sa.Column("preview", sa.Text), schema=shadow_name(str(metadata.schema))
     )
 
 
-def prepare_shadow(engine: sa.Engine, metadata: sa.MetaData, run_id: str) -> None:
-    """Clone the live tables into the shadow schema, once per dry run; it stays until the next one.
+_prepared: set[str] = set()
+
+
+def prepare_shadow(engine: sa.Engine, metadata: sa.MetaData, preview: str) -> None:
+    """Clone the live tables into the shadow schema, once per preview; it stays until the next one.
 
     Args:
         engine: the target database.
         metadata: the tables of the schema.
-        run_id: the dry run; a shadow that it has prepared already is left as it is.
+        preview: the dry run, or several that share one; a shadow that it has prepared already is left as it is.
+
+    Raises:
+        Refused: this preview had a shadow, and another one has replaced it meanwhile.
     """
     owner = _owner_table(metadata)
     with engine.begin() as connection:
         ensure_schema(connection, metadata)
         lock_for_transaction(connection, f"schema {owner.schema}")
         if sa.inspect(connection).has_table(owner.name, schema=owner.schema) and (
-            connection.scalar(sa.select(owner.c.run_id)) == run_id
+            connection.scalar(sa.select(owner.c.preview)) == preview
         ):
             return
+        if preview in _prepared:
+            raise Refused(
+                "DRY_RUN_DISTURBED",
+                f"Another dry run has taken over the schema {owner.schema}: what this one had found is gone.",
+                "Start the dry run again, one at a time.",
+            )
         connection.execute(DropSchema(str(owner.schema), cascade=True, if_exists=True))
         connection.execute(CreateSchema(str(owner.schema)))
         owner.create(connection)
-        connection.execute(sa.insert(owner).values(run_id=run_id))
+        connection.execute(sa.insert(owner).values(preview=preview))
         _clone(connection, metadata, str(owner.schema))
+    _prepared.add(preview)
 
 
 def _clone(connection: sa.Connection, metadata: sa.MetaData, shadow: str) -> None:
@@ -77,22 +93,44 @@ class Difference:
     keys: list[str]
 
 
-def compare_with_live(connection: sa.Connection, table: sa.Table) -> Difference:
-    """Compare the shadow of a table with the live one by business data.
+@dataclass(frozen=True)
+class Part:
+    """The rows of one partition.
+
+    Attributes:
+        column: name of the column that holds the partition's key.
+        key: the partition.
+    """
+
+    column: str
+    key: str
+
+    def rows_of(self, table: sa.Table) -> sa.Subquery:
+        """The rows of a table that belong to the partition."""
+        column = table.c[self.column]
+        return sa.select(table).where(column == sa.cast(self.key, column.type)).subquery()
+
+
+def compare_with_live(
+    connection: sa.Connection, table: sa.Table, columns: Sequence[sa.Column[Any]] = (), part: Part | None = None
+) -> Difference:
+    """Compare the shadow of a table with the live one.
 
     Args:
         connection: any connection to the target database; its schema translation is not used.
         table: the live table.
+        columns: what is compared; by default all business data.
+        part: compare only these rows.
     """
     keys = key_columns(table)
-    columns = business_columns(c for c in table.columns if c.computed is None)
+    columns = columns or business_columns(c for c in table.columns if c.computed is None)
     shadow = sa.Table(
         table.name,
         sa.MetaData(),
         *(sa.Column(c.name, c.type) for c in table.columns),
         schema=shadow_name(str(table.schema)),
-    ).alias("shadow")
-    live = table.alias("live")
+    )
+    shadow, live = (side.alias() if part is None else part.rows_of(side) for side in (shadow, table))
     same_key = sa.and_(*(shadow.c[k.name] == live.c[k.name] for k in keys))
     first = keys[0].name
     in_both = sa.and_(shadow.c[first].is_not(None), live.c[first].is_not(None))
