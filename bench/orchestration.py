@@ -5,9 +5,9 @@ import time
 
 import sqlalchemy as sa
 
-from migration.cli.running import load_location, run_job
 from migration.declare.run import engine_of
 from migration.report import asset_lines
+from migration.runs import Request, carry_through, load_location
 from migration.settings import read_settings
 
 
@@ -16,7 +16,7 @@ def main() -> None:
     settings = read_settings()
     location = load_location("skynet")
     started = time.perf_counter()
-    finished = run_job(location, "skynet_migration", settings, {}, lambda step, state: None)
+    (finished,) = carry_through(location, settings, Request(), lambda step, state: None)
     wall = time.perf_counter() - started
     log = location.system.books.run_log
     with engine_of(settings.database_url, settings).connect() as connection:

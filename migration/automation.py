@@ -15,17 +15,22 @@ import msgspec
 from upath import UPath
 
 from migration.declare.failures import as_ours
-from migration.declare.run import DRY_RUN_TAGS, EXPORT_TAG, MigrationRun, engine_of
+from migration.declare.run import (
+    DRY_RUN_TAGS,
+    EXPORT_TAG,
+    MigrationRun,
+    engine_of,
+    run_config,
+)
 from migration.declare.system import System
 from migration.errors import MigrationError, SetupError, TransientError
 from migration.exports.find import list_complete_exports
 from migration.exports.fingerprinting import listing_hash
 from migration.rollback import RollbackRequest, roll_back
+from migration.runs import Request, carry_through, load_location
 from migration.settings import read_settings
 
 WRITER_TAG = "migration/writer"
-RANGE_START_TAG = "dagster/asset_partition_range_start"
-RANGE_END_TAG = "dagster/asset_partition_range_end"
 WEBHOOK_VARIABLE = "MIGRATION_WEBHOOK_URL"
 KEEP_RUNS_DAYS = 90
 
@@ -43,11 +48,6 @@ class Automation:
     jobs: Sequence[Any]
     schedules: Sequence[Any]
     sensors: Sequence[Any]
-
-
-def run_config(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The run config that sets the options of a run."""
-    return {"resources": {"migration_run": {"config": dict(options)}}}
 
 
 def migration_jobs(system: System, selection: dg.AssetSelection) -> list[Any]:
@@ -75,6 +75,37 @@ def migration_jobs(system: System, selection: dg.AssetSelection) -> list[Any]:
         rollback_job(system),
         purge_job(system),
     ]
+
+
+def staged_migration_job(system: System) -> dg.JobDefinition:
+    """The job that carries one export through all stages of a system that has several, each in runs of its own."""
+
+    @dg.op(name=f"{system.name}_carry_through", description="Runs stage after stage; partitions independently.")
+    def carry(context: dg.OpExecutionContext, migration_run: MigrationRun) -> None:
+        location, settings = load_location(system.name), read_settings()
+        request = Request(migration_run.model_dump())
+        try:
+            ended = list(carry_through(location, settings, request, lambda step, state: None, context.instance))
+        except Exception as error:
+            # Whatever it is: a database's own message quotes rows.
+            ours = as_ours(error)
+            raise dg.Failure(f"{ours.kind}: {ours}", allow_retries=False) from None
+        found = {f"{each.job} {each.partition}".strip(): each.stopped_at or "success" for each in ended}
+        links = {name: dg.MetadataValue.dagster_run(each.run_id) for name, each in zip(found, ended, strict=True)}
+        if not all(each.success for each in ended):
+            stopped = ", ".join(f"{name} at {where}" for name, where in found.items() if where != "success")
+            raise dg.Failure(f"Stopped: {stopped}.", metadata=links, allow_retries=False)
+        context.add_output_metadata(links)
+
+    @dg.job(
+        name=f"{system.name}_migration",
+        description="Carries one export through, stage by stage, each in runs of its own.",
+        tags={WRITER_TAG: system.name},
+    )
+    def migration() -> None:
+        carry()
+
+    return migration
 
 
 # --- sensor -----------------------------------------------------------------------------------------------------------

@@ -3,13 +3,12 @@
 import dagster as dg
 
 from migration.automation import (
-    RANGE_END_TAG,
-    RANGE_START_TAG,
     Automation,
     failure_notice,
     migration_jobs,
     new_export_sensor,
 )
+from migration.declare.run import RANGE_END_TAG, RANGE_START_TAG
 from skynet_assets.assets import SKYNET
 from skynet_assets.assets.export import export_refresh
 from skynet_assets.assets.payments import invoices, transactions

@@ -5,10 +5,20 @@ from typing import Any
 import sqlalchemy as sa
 
 from meter_assets import sources, tables
-from migration.declare.system import System
+from meter_assets.partitions import PARTITIONS_NAME
+from migration.declare.system import Stage, System
 from migration.parsing.records import raw_without
 
-METER = System("meter", tables.metadata, tables.books, sources.ALL)
+METER = System(
+    "meter",
+    tables.metadata,
+    tables.books,
+    sources.ALL,
+    stages=(
+        Stage("meter_load_job", "meter_load_dry_run"),
+        Stage("meter_steps_job", "meter_dry_run", PARTITIONS_NAME, sa.select(tables.tenants.c.id).order_by("id")),
+    ),
+)
 
 SOURCE = "meter_source"
 LOAD = "meter_load"

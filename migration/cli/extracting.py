@@ -10,7 +10,8 @@ from typing import Annotated, Literal
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
-from migration.cli import output, running
+from migration import runs
+from migration.cli import output
 from migration.extract import exporting
 from migration.extract.failures import URL_VARIABLE
 from migration.settings import read_settings
@@ -30,7 +31,7 @@ def extract(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
 ) -> None:
     """Read a legacy database, in one snapshot, into a new export in the landing zone."""
-    sources = running.load_location(system).system.sources
+    sources = runs.load_location(system).system.sources
     with _progress(system) as on_rows:
         done = exporting.extract_export(
             from_ or os.environ.get(URL_VARIABLE, ""),

@@ -3,22 +3,21 @@
 import dataclasses
 import datetime as dt
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any, Literal, get_type_hints
 from uuid import uuid4
 
-import dagster as dg
 import sqlalchemy as sa
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from migration import embedded
-from migration.cli import output, running
+from migration import embedded, runs
+from migration.cli import output
 from migration.cli.extracting import extract
 from migration.declare.failures import as_ours
-from migration.declare.run import MigrationRun, engine_of
+from migration.declare.run import engine_of
 from migration.declare.system import EXPORT_NOTE
 from migration.dev import run_dev
 from migration.errors import SetupError
@@ -71,36 +70,96 @@ def run(
     export: ExportId = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write to the shadow schema only.")] = False,
     only: Annotated[list[str] | None, typer.Option("--only", help="Only this asset; may be repeated.")] = None,
+    partition: Annotated[
+        list[str] | None, typer.Option("--partition", help="Only this independent partition; may be repeated.")
+    ] = None,
     yes: Yes = False,
     options: Annotated[list[str] | None, typer.Option("--set", help="A run option, key=value.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Carry one export of a system through."""
     settings, location, engine = _open(system)
-    chosen = _options(options or []) | ({"export_id": export} if export else {}) | ({"confirm": True} if yes else {})
-    job = f"{system}_dry_run" if dry_run else f"{system}_migration"
-    selection = _selection(location, job, only or [])
-    steps = len(selection or location.definitions.resolve_job_def(job).nodes)
-    with _progress(f"{job}", steps) as on_step:
-        finished = running.run_job(location, job, settings, chosen, on_step, selection)
-    log = location.system.books.run_log
-    with engine.connect() as connection:
-        lines = asset_lines(connection, location.system, log.c.run_id == finished.run_id)
+    chosen = _options(location, options or [])
+    chosen |= ({"export_id": export} if export else {}) | ({"confirm": True} if yes else {})
+    request = runs.Request(chosen, dry_run, tuple(only or ()), tuple(partition or ()))
+    with _progress(f"{system} {'dry run' if dry_run else 'migration'}") as on_step:
+        finished = list(runs.carry_through(location, settings, request, on_step))
+    lines = _lines_of(engine, location, finished)
     if as_json:
-        output.print_json(
-            {"run_id": finished.run_id, "success": finished.success, "assets": [dataclasses.asdict(x) for x in lines]}
-            | {"failures": finished.failures, "checks": finished.checks, "differences": finished.differences}
-        )
+        output.print_json(_as_json(finished, lines))
     else:
-        output.print_assets(f"{job} · run {finished.run_id}", lines, finished.checks)
-        _print_differences(finished)
-        for step, why in finished.failures.items():
-            output.print_problem(step, why)
-    if not finished.success or finished.error_checks or any(line.status == "dry_run_issues" for line in lines):
+        _print_finished(system, finished, lines)
+    issues = any(line.status == "dry_run_issues" for line in lines)
+    if issues or any(not each.success or each.error_checks for each in finished):
         raise typer.Exit(FAILED)
 
 
-def _print_differences(finished: running.Finished) -> None:
+def _lines_of(engine: sa.Engine, location: runs.Location, finished: Sequence[runs.Finished]) -> list[AssetLine]:
+    log = location.system.books.run_log
+    with engine.connect() as connection:
+        return asset_lines(connection, location.system, log.c.run_id.in_([each.run_id for each in finished]))
+
+
+def _as_json(finished: Sequence[runs.Finished], lines: Sequence[AssetLine]) -> dict[str, Any]:
+    """The runs for machines; what one run says stands at the top, whether or not there were more."""
+    return {
+        "success": all(each.success for each in finished),
+        "run_id": finished[0].run_id if finished else None,
+        "runs": [dataclasses.asdict(each) for each in finished],
+        "assets": [dataclasses.asdict(line) for line in lines],
+        "failures": {name: why for each in finished for name, why in each.failures.items()},
+        "checks": _checks_of(finished),
+        "differences": {name: found for each in finished for name, found in each.differences.items()},
+    }
+
+
+def _checks_of(finished: Sequence[runs.Finished]) -> dict[str, dict[str, int]]:
+    """How many checks of each asset ended how, over all runs."""
+    total: dict[str, dict[str, int]] = {}
+    for each in finished:
+        for asset, levels in each.checks.items():
+            for level, number in levels.items():
+                total.setdefault(asset, {})[level] = total.get(asset, {}).get(level, 0) + number
+    return total
+
+
+def _print_finished(system: str, finished: Sequence[runs.Finished], lines: Sequence[AssetLine]) -> None:
+    title = f"{finished[0].job} · run {finished[0].run_id}" if len(finished) == 1 else f"{system}: {len(finished)} runs"
+    output.print_assets(title, lines, _checks_of(finished))
+    _print_partitions(finished)
+    for each in finished:
+        _print_differences(each)
+        for step, why in each.failures.items():
+            output.print_problem(f"[{each.partition}] {step}" if each.partition else step, why)
+    for line in _follow_up(finished):
+        output.print_line(f"Then: {line}")
+
+
+def _print_partitions(finished: Sequence[runs.Finished]) -> None:
+    """How each independent partition ended."""
+    ended = [each for each in finished if each.partition]
+    if ended:
+        output.print_rows(
+            "Partitions",
+            ("partition", "ended", "run"),
+            [
+                (
+                    each.partition,
+                    output.coloured("success") if each.success else f"stopped at {each.stopped_at}",
+                    each.run_id,
+                )
+                for each in ended
+            ],
+        )
+
+
+def _follow_up(finished: Sequence[runs.Finished]) -> list[str]:
+    """What people should do after the migration, as its last assets say."""
+    said = [facts["follow_up"] for each in finished for facts in each.facts.values() if "follow_up" in facts]
+    return list(said[-1]) if said else []
+
+
+def _print_differences(finished: runs.Finished) -> None:
     """Of a dry run: what a live run would change."""
     if finished.differences:
         columns = ("inserted", "updated", "deleted", "unchanged")
@@ -114,27 +173,14 @@ def _print_differences(finished: running.Finished) -> None:
         )
 
 
-def _selection(location: running.Location, job: str, names: list[str]) -> list[dg.AssetKey] | None:
-    """The assets that were asked for by name; None = all of the job.
-
-    Raises:
-        SetupError: the job has no such asset.
-    """
-    keys = location.definitions.resolve_job_def(job).asset_layer.selected_asset_keys
-    known = {key.path[-1]: key for key in keys}
-    for name in names:
-        if name not in known:
-            raise SetupError(f"{job} has no asset {name}.", f"Its assets: {', '.join(sorted(known))}.")
-    return [known[name] for name in names] or None
-
-
-def _options(pairs: list[str]) -> dict[str, Any]:
-    """Run options from `key=value` texts, in the types that they are declared with.
+def _options(location: runs.Location, pairs: list[str]) -> dict[str, Any]:
+    """Run options from `key=value` texts, in the types that the location declares them with.
 
     Raises:
         SetupError: an option does not exist, or its value has another type.
     """
-    types = {name: hint for name, hint in get_type_hints(MigrationRun).items() if name in MigrationRun.model_fields}
+    declared = runs.options_type(location)
+    types = {name: hint for name, hint in get_type_hints(declared).items() if name in declared.model_fields}
     found: dict[str, Any] = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
@@ -153,17 +199,16 @@ def _typed(key: str, value: str, kind: Any) -> Any:
 
 
 @contextmanager
-def _progress(title: str, steps: int) -> Iterator[Callable[[str, str], None]]:
-    """A progress bar over the steps of a run, on standard error."""
+def _progress(title: str) -> Iterator[Callable[[str, str], None]]:
+    """The steps of a migration as they end, on standard error."""
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
+        TextColumn("{task.completed} steps"),
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=output.err, transient=True) as bar:
-        task = bar.add_task(title, total=steps)
+        task = bar.add_task(title, total=None)
 
         def on_step(step: str, state: str) -> None:
             bar.update(task, description=f"{title}: {step}", advance=0 if state == "started" else 1)
@@ -174,9 +219,9 @@ def _progress(title: str, steps: int) -> Iterator[Callable[[str, str], None]]:
 # --- look -------------------------------------------------------------------------------------------------------------
 
 
-def _open(system: str) -> tuple[Settings, running.Location, sa.Engine]:
+def _open(system: str) -> tuple[Settings, runs.Location, sa.Engine]:
     settings = read_settings()
-    location = running.load_location(system)
+    location = runs.load_location(system)
     engine = engine_of(settings.database_url, settings)
     with engine.begin() as connection:
         ensure_schema(connection, location.system.metadata)
@@ -189,22 +234,22 @@ def status(
     as_json: AsJson = False,
 ) -> None:
     """Show each system's exports, its last runs, and how the assets of the newest run stand."""
-    for name in [system] if system else running.built():
+    for name in [system] if system else runs.built():
         settings, location, engine = _open(name)
         exports = _exports(settings, name)
-        runs, lines = _last_runs(engine, location)
+        last, lines = _last_runs(engine, location)
         if as_json:
             assets = [dataclasses.asdict(line) for line in lines]
-            output.print_json({"system": name, "exports": exports, "runs": runs, "assets": assets})
+            output.print_json({"system": name, "exports": exports, "runs": last, "assets": assets})
             continue
         output.print_rows(f"{name}: exports", ("export",), [(each,) for each in exports])
-        rows = [(r["export_id"], r["run_id"], "yes" if r["dry_run"] else "", r["started_at"]) for r in runs]
+        rows = [(r["export_id"], r["run_id"], "yes" if r["dry_run"] else "", r["started_at"]) for r in last]
         output.print_rows(f"{name}: last runs", ("export", "run", "dry", "started"), rows)
-        if runs:
-            output.print_assets(f"{name}: run {runs[0]['run_id']}", lines, {})
+        if last:
+            output.print_assets(f"{name}: run {last[0]['run_id']}", lines, {})
 
 
-def _last_runs(engine: sa.Engine, location: running.Location) -> tuple[list[dict[str, Any]], list[AssetLine]]:
+def _last_runs(engine: sa.Engine, location: runs.Location) -> tuple[list[dict[str, Any]], list[AssetLine]]:
     """The last ten runs, the newest first, and the assets of the newest."""
     log = location.system.books.run_log
     which = (log.c.export_id, log.c.run_id, log.c.dry_run)
@@ -213,9 +258,9 @@ def _last_runs(engine: sa.Engine, location: running.Location) -> tuple[list[dict
         found = connection.execute(
             sa.select(*which, started).group_by(*which).order_by(started.desc()).limit(10)
         ).mappings()
-        runs = [dict(row) | {"started_at": row["started_at"].isoformat(timespec="seconds")} for row in found]
-        lines = asset_lines(connection, location.system, log.c.run_id == runs[0]["run_id"]) if runs else []
-    return runs, lines
+        last = [dict(row) | {"started_at": row["started_at"].isoformat(timespec="seconds")} for row in found]
+        lines = asset_lines(connection, location.system, log.c.run_id == last[0]["run_id"]) if last else []
+    return last, lines
 
 
 def _exports(settings: Settings, system: str) -> list[str]:
@@ -233,7 +278,7 @@ def report(
 ) -> None:
     """Print the reconciliation of an export, and write it below the reports folder."""
     sound = True
-    for name in [system] if system else running.built():
+    for name in [system] if system else runs.built():
         settings, location, engine = _open(name)
         export_id = export or _last_export(engine, location)
         result = reconcile(engine, location.system, settings, export_id, dt.datetime.now(dt.UTC))
@@ -250,7 +295,7 @@ def report(
         raise typer.Exit(FAILED)
 
 
-def _last_export(engine: sa.Engine, location: running.Location) -> str:
+def _last_export(engine: sa.Engine, location: runs.Location) -> str:
     log = location.system.books.run_log
     with engine.connect() as connection:
         found = connection.scalar(
@@ -413,7 +458,7 @@ def dev(
 def stop() -> None:
     """Stop the embedded PostgreSQL server."""
     stopped = embedded.stop(read_settings())
-    output.print_line("Stopped." if stopped else "It was not running.")
+    output.print_line("Stopped." if stopped else "It was not runs.")
 
 
 @app.command("database-url")

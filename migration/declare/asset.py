@@ -403,8 +403,9 @@ class _AssetRun:
         return True
 
     def _checks_of_step(self) -> Sequence[Check]:
-        """A partition is audited by the blocking checks; the others look at the whole range afterwards."""
-        if self.declaration.partitioning is None:
+        """One of many partitions is audited by the blocking checks; the others look at the whole range afterwards."""
+        partitioning = self.declaration.partitioning
+        if partitioning is None or partitioning.independent:
             return self.declaration.checks
         return [check for check in self.declaration.checks if check.blocking]
 

@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import dagster as dg
 import sqlalchemy as sa
@@ -17,6 +18,8 @@ from migration.warehouse.connect import warehouse_engine
 EXPORT_TAG = "migration/export_id"
 DRY_RUN_TAG = "migration/dry_run"
 PREVIEW_TAG = "migration/preview"
+RANGE_START_TAG = "dagster/asset_partition_range_start"
+RANGE_END_TAG = "dagster/asset_partition_range_end"
 DEFER_EVENTS_TAG = "dagster/defer_asset_events"
 DRY_RUN_TAGS = {DRY_RUN_TAG: "true", DEFER_EVENTS_TAG: "true"}
 
@@ -35,6 +38,11 @@ class MigrationRun(dg.ConfigurableResource):
     confirm: bool = False
     skip_validation: bool = False
     override_gate: list[str] = []
+
+
+def run_config(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The run config that sets the options of a run."""
+    return {"resources": {"migration_run": {"config": dict(options)}}}
 
 
 @cache

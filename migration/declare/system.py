@@ -28,6 +28,23 @@ EXPORT_NOTE = "export.json"
 EXPORT_ASSET = "export"
 
 
+@dataclass(frozen=True)
+class Stage:
+    """One stage of a migration that takes several.
+
+    Attributes:
+        job: the job of the stage.
+        dry_run_job: the same, writing to the shadow schema.
+        partitions: name of the dynamic partitions that the job runs for, one run each; empty = it has none.
+        keys: statement of the keys that a migration runs.
+    """
+
+    job: str
+    dry_run_job: str
+    partitions: str = ""
+    keys: sa.Select[Any] | None = None
+
+
 @dataclass
 class System:
     """One legacy system: what comes in, what goes out, and the assets declared for it.
@@ -39,6 +56,7 @@ class System:
         sources: the legacy tables.
         declarations: the declared assets by name, in the order of their declaration.
         frame_makers: which asset makes a staged frame that is not named as its asset.
+        stages: the stages of the migration, where one job does not do it all.
     """
 
     name: str
@@ -47,6 +65,7 @@ class System:
     sources: tuple[SourceTable, ...]
     declarations: dict[str, Declaration] = field(default_factory=dict)
     frame_makers: dict[str, str] = field(default_factory=dict)
+    stages: tuple[Stage, ...] = ()
 
     def add(self, declaration: Declaration) -> dg.AssetsDefinition:
         """Register a declaration and build its asset."""

@@ -25,7 +25,7 @@ def _owner_table(metadata: sa.MetaData) -> sa.Table:
     )
 
 
-_prepared: set[str] = set()
+_prepared: set[tuple[sa.URL, str]] = set()
 
 
 def prepare_shadow(engine: sa.Engine, metadata: sa.MetaData, preview: str) -> None:
@@ -47,7 +47,7 @@ def prepare_shadow(engine: sa.Engine, metadata: sa.MetaData, preview: str) -> No
             connection.scalar(sa.select(owner.c.preview)) == preview
         ):
             return
-        if preview in _prepared:
+        if (engine.url, preview) in _prepared:
             raise Refused(
                 "DRY_RUN_DISTURBED",
                 f"Another dry run has taken over the schema {owner.schema}: what this one had found is gone.",
@@ -58,7 +58,7 @@ def prepare_shadow(engine: sa.Engine, metadata: sa.MetaData, preview: str) -> No
         owner.create(connection)
         connection.execute(sa.insert(owner).values(preview=preview))
         _clone(connection, metadata, str(owner.schema))
-    _prepared.add(preview)
+    _prepared.add((engine.url, preview))
 
 
 def _clone(connection: sa.Connection, metadata: sa.MetaData, shadow: str) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import dagster as dg
 import sqlalchemy as sa
 
-from migration.automation import RANGE_END_TAG, RANGE_START_TAG, run_config
+from migration.declare.run import RANGE_END_TAG, RANGE_START_TAG, run_config
 from migration.settings import Settings, read_settings
 from migration.tables import Role, business_columns, loaded_columns, role_of
 from migration.warehouse.fingerprint import fingerprint_of

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 
-from migration.automation import RANGE_END_TAG, RANGE_START_TAG, run_config
+from migration.declare.run import RANGE_END_TAG, RANGE_START_TAG, run_config
 from migration.settings import Settings
 from skynet_assets import tables
 from skynet_assets.assets import SKYNET

@@ -1,0 +1,321 @@
+"""Making Dagster runs in this process and following them: one job, or a whole migration, stage by stage."""
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any
+from uuid import uuid4
+
+import dagster as dg
+
+from migration.declare.run import (
+    EXPORT_TAG,
+    PREVIEW_TAG,
+    RANGE_END_TAG,
+    RANGE_START_TAG,
+    MigrationRun,
+    engine_of,
+    run_config,
+)
+from migration.declare.system import Stage, System
+from migration.dev import prepare_dagster_home
+from migration.errors import SetupError
+from migration.settings import Settings
+from migration.warehouse.shadow import shadow_name
+
+SYSTEMS = ("skynet", "meter", "booking", "billing", "dental")
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+@dataclass(frozen=True)
+class Location:
+    """A code location: its system and its Definitions."""
+
+    system: System
+    definitions: dg.Definitions
+
+
+def load_location(name: str) -> Location:
+    """The code location of a system.
+
+    Raises:
+        SetupError: there is no such system, or it has not been built yet.
+    """
+    if name not in SYSTEMS:
+        raise SetupError(f"There is no system {name}.", f"Choose one of {', '.join(SYSTEMS)}.")
+    assets = import_module(f"{name}_assets.definitions")
+    system = getattr(assets, "SYSTEM", None)
+    if system is None:
+        raise SetupError(f"The migration of {name} has not been built yet.", "Built so far: " + ", ".join(built()))
+    return Location(system, assets.defs)
+
+
+def options_type(location: Location) -> type[MigrationRun]:
+    """The class of the location's run options."""
+    options = (location.definitions.resources or {}).get("migration_run")
+    return type(options) if isinstance(options, MigrationRun) else MigrationRun
+
+
+def built() -> list[str]:
+    """The systems whose migration is there."""
+    return [name for name in SYSTEMS if hasattr(import_module(f"{name}_assets.definitions"), "SYSTEM")]
+
+
+@dataclass
+class Finished:
+    """How a run ended.
+
+    Attributes:
+        run_id: the Dagster run.
+        success: whether every step succeeded.
+        failures: per failed step, the line that says why.
+        checks: per asset, how many checks passed, warned and were errors.
+        error_checks: names of checks that were errors.
+        differences: of a dry run, what a live run would change, by asset.
+        job: the job.
+        partition: the partition, for a run of one.
+        facts: what the assets say of themselves beside their counts.
+    """
+
+    run_id: str
+    success: bool
+    failures: dict[str, str] = field(default_factory=dict)
+    checks: dict[str, dict[str, int]] = field(default_factory=dict)
+    error_checks: list[str] = field(default_factory=list)
+    differences: dict[str, dict[str, Any]] = field(default_factory=dict)
+    job: str = ""
+    partition: str = ""
+    facts: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def stopped_at(self) -> str:
+        """The asset that failed, empty where none did."""
+        return next(iter(self.failures), "")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be carried through.
+
+    Attributes:
+        options: run options that differ from their defaults.
+        dry_run: whether to write to the shadow schema only.
+        only: names of assets; empty = all.
+        partitions: the independent partitions; empty = all that there are.
+    """
+
+    options: Mapping[str, Any] = field(default_factory=dict)
+    dry_run: bool = False
+    only: Sequence[str] = ()
+    partitions: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One run of a migration.
+
+    Attributes:
+        job: its job.
+        selection: the assets, None = all of the job.
+        partition: the partition, empty for none.
+    """
+
+    job: str
+    selection: list[dg.AssetKey] | None
+    partition: str = ""
+
+
+def stages_of(system: System) -> tuple[Stage, ...]:
+    """The stages of a system's migration: most have one."""
+    return system.stages or (Stage(f"{system.name}_migration", f"{system.name}_dry_run"),)
+
+
+def carry_through(
+    location: Location,
+    settings: Settings,
+    request: Request,
+    on_step: Callable[[str, str], None],
+    instance: dg.DagsterInstance | None = None,
+) -> Iterator[Finished]:
+    """Run a migration, stage by stage; independent partitions one by one, whatever becomes of the others.
+
+    A stage that fails ends the migration.
+
+    Raises:
+        SetupError: a name is no asset of the system.
+    """
+    _require_assets(location, request)
+    preview = {PREVIEW_TAG: str(uuid4())} if request.dry_run else {}
+    with _instance_or_own(settings, instance) as dagster:
+        for stage in stages_of(location.system):
+            success = True
+            for planned in _planned(location, settings, stage, request, dagster):
+                finished = run_job(location, planned, request.options, on_step, preview, dagster)
+                success = success and finished.success
+                yield finished
+            if not success:
+                return
+
+
+def _planned(
+    location: Location, settings: Settings, stage: Stage, request: Request, instance: dg.DagsterInstance
+) -> list[Planned]:
+    """The runs of a stage; none where it has no asset that was asked for."""
+    job = stage.dry_run_job if request.dry_run else stage.job
+    selection = _selected(location, job, request.only)
+    if selection == []:
+        return []
+    keys = [""] if stage.keys is None else _partitions(location, settings, stage, request, instance)
+    return [Planned(job, selection, key) for key in keys]
+
+
+def _require_assets(location: Location, request: Request) -> None:
+    jobs = [stage.dry_run_job if request.dry_run else stage.job for stage in stages_of(location.system)]
+    known = {key.path[-1] for job in jobs for key in _keys_of(location, job)}
+    for name in request.only:
+        if name not in known:
+            raise SetupError(f"{' and '.join(jobs)} have no asset {name}.", f"Assets: {', '.join(sorted(known))}.")
+
+
+def _keys_of(location: Location, job: str) -> Iterable[dg.AssetKey]:
+    return location.definitions.resolve_job_def(job).asset_layer.selected_asset_keys
+
+
+def _selected(location: Location, job: str, names: Sequence[str]) -> list[dg.AssetKey] | None:
+    """The assets of a job that were asked for; None = all."""
+    return [key for key in _keys_of(location, job) if key.path[-1] in names] if names else None
+
+
+def _partitions(
+    location: Location, settings: Settings, stage: Stage, request: Request, instance: dg.DagsterInstance
+) -> list[str]:
+    """The partitions to run: those asked for, or all that the tables hold; each is made known to Dagster."""
+    system, keys = location.system, list(request.partitions)
+    if not keys:
+        assert stage.keys is not None  # noqa: S101 - only asked for where there are any
+        with engine_of(settings.database_url, settings).connect() as connection:
+            if request.dry_run:
+                schema = str(system.metadata.schema)
+                connection.execution_options(schema_translate_map={schema: shadow_name(schema)})
+            keys = [str(key) for key in connection.scalars(stage.keys)]
+    instance.add_dynamic_partitions(stage.partitions, keys)
+    return keys
+
+
+@contextmanager
+def _instance_or_own(settings: Settings, instance: dg.DagsterInstance | None) -> Iterator[dg.DagsterInstance]:
+    if instance is not None:
+        yield instance
+        return
+    os.environ.update(prepare_dagster_home(settings))
+    with dg.DagsterInstance.get() as own:
+        yield own
+
+
+def run_job(
+    location: Location,
+    planned: Planned,
+    options: Mapping[str, Any],
+    on_step: Callable[[str, str], None],
+    tags: Mapping[str, str],
+    instance: dg.DagsterInstance,
+) -> Finished:
+    """Run a job in this process, as a run of the Dagster instance that the UI shows.
+
+    Args:
+        location: the code location.
+        planned: the job, its assets and its partition.
+        options: run options that differ from their defaults.
+        on_step: called with a step's name and `started`, `succeeded`, `failed` or `skipped`.
+        tags: further tags of the run.
+        instance: the Dagster instance.
+    """
+    job = location.definitions.resolve_job_def(planned.job)
+    export = {EXPORT_TAG: str(options["export_id"])} if options.get("export_id") else {}
+    run_id = str(uuid4())
+    instance.add_event_listener(run_id, _step_listener(on_step))
+    result = job.execute_in_process(
+        run_config=run_config(options) | _QUIET,
+        instance=instance,
+        tags={**tags, **export, **({} if planned.partition else _whole_range(job))},
+        partition_key=planned.partition or None,
+        raise_on_error=False,
+        run_id=run_id,
+        asset_selection=planned.selection,
+    )
+    return _finished(planned, run_id, result)
+
+
+def _whole_range(job: dg.JobDefinition) -> dict[str, str]:
+    """The tags that make one run cover all partitions of a job that has any."""
+    if job.partitions_def is None:
+        return {}
+    keys = job.partitions_def.get_partition_keys()
+    return {RANGE_START_TAG: keys[0], RANGE_END_TAG: keys[-1]}
+
+
+_STEP_EVENTS = {
+    dg.DagsterEventType.STEP_START: "started",
+    dg.DagsterEventType.STEP_SUCCESS: "succeeded",
+    dg.DagsterEventType.STEP_FAILURE: "failed",
+    dg.DagsterEventType.STEP_SKIPPED: "skipped",
+}
+
+
+def _step_listener(on_step: Callable[[str, str], None]) -> Callable[[dg.EventLogEntry], None]:
+    lock = threading.Lock()
+
+    def listen(entry: dg.EventLogEntry) -> None:
+        event = entry.dagster_event
+        if event is not None and event.event_type in _STEP_EVENTS and event.step_key:
+            with lock:
+                on_step(event.step_key.split("__", 1)[-1], _STEP_EVENTS[event.event_type])
+
+    return listen
+
+
+def _finished(planned: Planned, run_id: str, result: dg.ExecuteInProcessResult) -> Finished:
+    finished = Finished(run_id, result.success, job=planned.job, partition=planned.partition)
+    for event in result.all_events:
+        if event.is_step_failure and event.step_key:
+            name = event.step_key.split("__", 1)[-1]
+            finished.failures[name] = _why(event)
+            failed = event.step_failure_data.user_failure_data
+            finished.facts[name] = _plain(failed.metadata if failed else {})
+        elif event.is_step_materialization:
+            made = event.step_materialization_data.materialization
+            finished.facts[made.asset_key.path[-1]] = _plain(made.metadata)
+        elif event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+            _count_check(finished, event.asset_check_evaluation_data)
+        elif event.event_type == dg.DagsterEventType.ASSET_OBSERVATION:
+            _note_difference(finished, event.asset_observation_data.asset_observation)
+    return finished
+
+
+def _plain(metadata: Mapping[str, dg.MetadataValue[Any]]) -> dict[str, Any]:
+    return {name: entry.value for name, entry in metadata.items()}
+
+
+def _note_difference(finished: Finished, observation: dg.AssetObservation) -> None:
+    difference = observation.metadata.get("difference")
+    if difference is not None:
+        found: Any = difference.value
+        finished.differences[observation.asset_key.path[-1]] = dict(found)
+
+
+def _why(event: dg.DagsterEvent) -> str:
+    data = event.step_failure_data
+    if data.user_failure_data is not None and data.user_failure_data.description:
+        return data.user_failure_data.description
+    return data.error.message.strip() if data.error else "no reason was recorded"
+
+
+def _count_check(finished: Finished, evaluation: Any) -> None:
+    level = "passed" if evaluation.passed else evaluation.severity.value
+    counts = finished.checks.setdefault(evaluation.asset_key.path[-1], {})
+    counts[level] = counts.get(level, 0) + 1
+    if level == "ERROR":
+        finished.error_checks.append(evaluation.check_name)
