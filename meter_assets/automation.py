@@ -12,7 +12,7 @@ import dagster as dg
 from meter_assets.assets import LOAD, METER, SOURCE, STEPS
 from meter_assets.assets.customer_balance_sync import customer_balance_sync
 from meter_assets.partitions import PARTITIONS_NAME, TENANTS
-from meter_assets.rollback import TenantRollback, roll_back_tenant
+from meter_assets.rollback import roll_back_tenant
 from migration.automation import (
     WRITER_TAG,
     Automation,
@@ -25,6 +25,7 @@ from migration.automation import (
 from migration.declare.failures import as_ours
 from migration.declare.run import DRY_RUN_TAGS, EXPORT_TAG, PREVIEW_TAG, engine_of, run_config
 from migration.errors import Refused
+from migration.rollback import PartRollback
 from migration.settings import read_settings
 
 NAME = METER.name
@@ -88,7 +89,7 @@ def _restore(context: dg.OpExecutionContext, config: TenantRollbackConfig) -> No
     try:
         if not config.confirm:
             raise Refused("CONFIRMATION_REQUIRED", "A rollback changes balances.", "Launch it with confirm: true.")
-        request = TenantRollback(int(context.partition_key), config.parts, config.export_id, context.run_id)
+        request = PartRollback(context.partition_key, config.parts, config.export_id, context.run_id)
         report = roll_back_tenant(engine_of(settings.database_url, settings), request)
     except Exception as error:
         # Whatever it is: a database's own message quotes rows.

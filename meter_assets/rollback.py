@@ -5,7 +5,6 @@ balances is read, and never deleted.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,7 +12,7 @@ import sqlalchemy as sa
 from meter_assets import tables
 from meter_assets.assets import METER, loaded
 from migration.errors import Refused
-from migration.rollback import ASSET
+from migration.rollback import ASSET, PartRollback, PartRollbackReport
 from migration.warehouse.ddl import ensure_schema, lock_for_transaction, share_for_transaction
 from migration.warehouse.fingerprint import fingerprint_of
 from migration.warehouse.runlog import Status
@@ -36,33 +35,8 @@ _UNDONE = {
 _UNDONE["payment_meter_ids"] = ("payment_meter_ids", *_UNDONE["invoice_amounts"])
 
 
-@dataclass(frozen=True)
-class TenantRollback:
-    """What to roll back.
-
-    Attributes:
-        tenant: the tenant.
-        parts: some of `PARTS`; empty = all.
-        export_id: the export whose backup counts; empty = the one that is loaded.
-        by_run: the run that asks, for the run log.
-    """
-
-    tenant: int
-    parts: Sequence[str] = ()
-    export_id: str = ""
-    by_run: str = ""
-
-
-@dataclass
-class TenantRollbackReport:
-    """What a rollback did: rows changed per table, and the fingerprints of the tables after it."""
-
-    export_id: str
-    changed: dict[str, int] = field(default_factory=dict)
-    fingerprints: dict[str, str] = field(default_factory=dict)
-
-
-def roll_back_tenant(engine: sa.Engine, request: TenantRollback) -> TenantRollbackReport:
+@METER.partition_rollback
+def roll_back_tenant(engine: sa.Engine, request: PartRollback) -> PartRollbackReport:
     """Put the parts of a tenant back, in one transaction.
 
     Raises:
@@ -75,17 +49,24 @@ def roll_back_tenant(engine: sa.Engine, request: TenantRollback) -> TenantRollba
     with engine.begin() as connection:
         ensure_schema(connection, METER.metadata)
         share_for_transaction(connection, METER.name)
-        lock_for_transaction(connection, f"{METER.name}:{request.tenant}")
-        report = TenantRollbackReport(request.export_id or _loaded_export(connection, request.tenant))
+        lock_for_transaction(connection, f"{METER.name}:{request.partition}")
+        tenant = _tenant(request)
+        report = PartRollbackReport(request.export_id or _loaded_export(connection, tenant))
         for part in PARTS:
             if part in parts:
-                _UNDO[part](connection, request.tenant, report)
+                _UNDO[part](connection, tenant, report)
         _close_log(connection, request, parts, report)
         for name in report.changed:
             table = METER.metadata.tables[f"{METER.name}.{name}"]
-            mine = table.c.tenant_id == request.tenant
+            mine = table.c.tenant_id == tenant
             report.fingerprints[name] = str(connection.scalar(fingerprint_of(table, _figures(table), mine)))
     return report
+
+
+def _tenant(request: PartRollback) -> int:
+    if not request.partition.isdecimal():
+        raise Refused("UNKNOWN_TENANT", "The partition is no tenant's id.", "Choose one of the tenants.")
+    return int(request.partition)
 
 
 def _figures(table: sa.Table) -> list[sa.Column[Any]]:
@@ -99,7 +80,7 @@ def _loaded_export(connection: sa.Connection, tenant: int) -> str:
     return found
 
 
-def _customer_balances(connection: sa.Connection, tenant: int, report: TenantRollbackReport) -> None:
+def _customer_balances(connection: sa.Connection, tenant: int, report: PartRollbackReport) -> None:
     customer, backup = tables.customers, tables.customer_balances_backup
     mine = (backup.c.tenant_id == tenant) & (backup.c.export_id == report.export_id)
     there = connection.scalar(sa.select(sa.func.count()).where(mine))
@@ -121,7 +102,7 @@ def _customer_balances(connection: sa.Connection, tenant: int, report: TenantRol
     )
 
 
-def _meter_balances(connection: sa.Connection, tenant: int, report: TenantRollbackReport) -> None:
+def _meter_balances(connection: sa.Connection, tenant: int, report: PartRollbackReport) -> None:
     meter = tables.meters
     zero = ("balance", "overpayment", "total_billed", "total_paid", "overpayment_credit")
     values: dict[str, sa.ColumnElement[Any]] = {name: sa.literal(0, sa.Numeric(16, 2)) for name in zero}
@@ -133,7 +114,7 @@ def _meter_balances(connection: sa.Connection, tenant: int, report: TenantRollba
     report.changed[meter.name] = _reset(connection, meter, meter, tenant, values)
 
 
-def _invoice_amounts(connection: sa.Connection, tenant: int, report: TenantRollbackReport) -> None:
+def _invoice_amounts(connection: sa.Connection, tenant: int, report: PartRollbackReport) -> None:
     invoice = tables.invoices
     names = ("amount", "balance_brought_forward", "total_amount")
     values: dict[str, sa.ColumnElement[Any]] = {n: sa.func.coalesce(invoice.c[f"legacy_{n}"], 0) for n in names}
@@ -142,7 +123,7 @@ def _invoice_amounts(connection: sa.Connection, tenant: int, report: TenantRollb
     )
 
 
-def _payment_meter_ids(connection: sa.Connection, tenant: int, report: TenantRollbackReport) -> None:
+def _payment_meter_ids(connection: sa.Connection, tenant: int, report: PartRollbackReport) -> None:
     meter = tables.meters
     for table in (tables.payments, tables.overpayments):
         named = loaded(meter, table.c.legacy_meter_id, report.export_id) & (meter.c.tenant_id == table.c.tenant_id)
@@ -163,7 +144,7 @@ def _reset(
     return update_from(connection, table, rows.subquery("first"), [table.c[name] for name in values])
 
 
-_UNDO: dict[str, Callable[[sa.Connection, int, TenantRollbackReport], None]] = {
+_UNDO: dict[str, Callable[[sa.Connection, int, PartRollbackReport], None]] = {
     "customer_balances": _customer_balances,
     "meter_balances": _meter_balances,
     "invoice_amounts": _invoice_amounts,
@@ -172,10 +153,10 @@ _UNDO: dict[str, Callable[[sa.Connection, int, TenantRollbackReport], None]] = {
 
 
 def _close_log(
-    connection: sa.Connection, request: TenantRollback, parts: Sequence[str], report: TenantRollbackReport
+    connection: sa.Connection, request: PartRollback, parts: Sequence[str], report: PartRollbackReport
 ) -> None:
     """Say in the run log that the steps are undone: what rests on them is shut until they have run again."""
-    log, tenant = METER.books.run_log, str(request.tenant)
+    log, tenant = METER.books.run_log, request.partition
     undone = sorted({asset for part in parts for asset in _UNDONE[part]})
     connection.execute(
         sa.update(log)

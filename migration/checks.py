@@ -39,6 +39,7 @@ class Scope:
         partition: the partition that is about to be published; None = the whole table.
         staged_rows: the ledger stage of the transaction; None when nothing is being written.
         options: the options of the run.
+        partitions: of independent partitions, those that the asset has published; None = there are no such.
     """
 
     connection: sa.Connection
@@ -50,6 +51,7 @@ class Scope:
     partition: str | None = None
     staged_rows: sa.Table | None = None
     options: Any = None
+    partitions: tuple[str, ...] | None = None
 
     def fetch(self, statement: Query) -> pd.DataFrame:
         """The rows of a statement as a frame of objects: numbers stay exact."""
@@ -178,10 +180,13 @@ def share(part: sa.ColumnElement[bool], whole: sa.ColumnElement[bool] | None = N
 
 
 def in_partition(table: sa.Table, column: str | None, scope: Scope) -> sa.ColumnElement[bool]:
-    """The condition that a row of a table is in the scope's partition; always true without one."""
-    if column is None or scope.partition is None:
+    """The condition that a row of a table is in the scope's partition, or in one of its partitions."""
+    if column is None or (scope.partition is None and scope.partitions is None):
         return sa.true()
-    return table.c[column] == sa.cast(scope.partition, table.c[column].type)
+    kind = table.c[column].type
+    if scope.partition is not None:
+        return table.c[column] == sa.cast(scope.partition, kind)
+    return table.c[column] == sa.any_(sa.cast(list(scope.partitions or ()), sa.ARRAY(kind)))
 
 
 def conservation(

@@ -15,7 +15,6 @@ from rich.text import Text
 
 from migration import embedded, runs
 from migration.cli import output
-from migration.cli.extracting import extract
 from migration.declare.failures import as_ours
 from migration.declare.run import engine_of
 from migration.declare.system import EXPORT_NOTE
@@ -26,7 +25,7 @@ from migration.exports.find import list_exports
 from migration.exports.verify import Export
 from migration.frames import FrameStore
 from migration.report import AssetLine, asset_lines, reconcile, write_report
-from migration.rollback import RollbackRequest, roll_back
+from migration.rollback import PartRollback, RollbackRequest, roll_back
 from migration.settings import Settings, read_settings
 from migration.warehouse.connect import psycopg_url
 from migration.warehouse.ddl import ensure_schema
@@ -163,8 +162,9 @@ def _print_differences(finished: runs.Finished) -> None:
     """Of a dry run: what a live run would change."""
     if finished.differences:
         columns = ("inserted", "updated", "deleted", "unchanged")
+        where = f" in partition {finished.partition}" if finished.partition else ""
         output.print_rows(
-            "What a live run would change",
+            f"What a live run would change{where}",
             ("asset", *columns, "first keys"),
             [
                 (asset, *(found[name] for name in columns), ", ".join(found["keys"]))
@@ -390,16 +390,24 @@ def rollback(
     system: System,
     run_id: Annotated[str, typer.Option("--run", help="The run to undo.")] = "",
     export: Annotated[str, typer.Option("--export", help="Undo all runs of this export.")] = "",
+    partition: Annotated[str, typer.Option("--partition", help="Put parts of this independent partition back.")] = "",
+    part: Annotated[list[str] | None, typer.Option("--part", help="Only this part; may be repeated.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Also overwrite rows that were changed since.")] = False,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Put back what was there before a run, or before all runs of an export."""
-    if bool(run_id) == bool(export):
-        raise SetupError("Name either a run or an export.", "Use --run RUN_ID or --export EXPORT_ID.")
+    """Put back what was there before a run, before all runs of an export, or parts of one partition."""
+    if not partition and bool(run_id) == bool(export):
+        raise SetupError(
+            "Name a run, an export or a partition.", "Use --run RUN_ID, --export EXPORT_ID or --partition KEY."
+        )
     _, location, engine = _open(system)
-    if not yes and not typer.confirm(f"Undo {run_id or 'all runs of export ' + export} of {system}?"):
+    what = f"partition {partition}" if partition else run_id or f"all runs of export {export}"
+    if not yes and not typer.confirm(f"Undo {what} of {system}?"):
         raise typer.Exit(FAILED)
+    if partition:
+        _roll_back_part(engine, location, PartRollback(partition, part or (), export, str(uuid4())), as_json=as_json)
+        return
     done = roll_back(engine, location.system, RollbackRequest(run_id, export, force, str(uuid4())))
     if as_json:
         output.print_json(done.metadata())
@@ -412,7 +420,20 @@ def rollback(
     output.print_line(f"Fingerprints {'equal those before' if done.proved else 'differ: see --force or kept rows'}.")
 
 
-app.command()(extract)
+def _roll_back_part(engine: sa.Engine, location: runs.Location, request: PartRollback, *, as_json: bool) -> None:
+    if location.system.roll_back_part is None:
+        raise SetupError(
+            f"{location.system.name} has no partitions that are put back by part.", "Name a run or an export instead."
+        )
+    report = location.system.roll_back_part(engine, request)
+    if as_json:
+        output.print_json(dataclasses.asdict(report))
+        return
+    output.print_rows(
+        f"Partition {request.partition}, as the load of {report.export_id} left it",
+        ("table", "rows changed", "fingerprint"),
+        [(table, rows, report.fingerprints[table]) for table, rows in report.changed.items()],
+    )
 
 
 # --- samples and servers ----------------------------------------------------------------------------------------------

@@ -4,11 +4,12 @@ import inspect
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import pandas as pd
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from migration.checks import Check, Scope, derived_checks
 from migration.declare.asset import Declaration, Partitioning, Registers, Write, build_asset
@@ -24,8 +25,14 @@ from migration.outcome import Labelled, Rule
 from migration.warehouse.bookkeeping import Bookkeeping
 from migration.warehouse.runlog import Status
 
+if TYPE_CHECKING:
+    from migration.rollback import PartRollback, PartRollbackReport
+
+    RollBackPart = Callable[[sa.Engine, PartRollback], PartRollbackReport]
+
 EXPORT_NOTE = "export.json"
 EXPORT_ASSET = "export"
+_LIVE_ENDS = (Status.SUCCESS, Status.BLOCKED, Status.VALIDATION_FAILED)
 
 
 @dataclass(frozen=True)
@@ -57,6 +64,7 @@ class System:
         declarations: the declared assets by name, in the order of their declaration.
         frame_makers: which asset makes a staged frame that is not named as its asset.
         stages: the stages of the migration, where one job does not do it all.
+        roll_back_part: puts parts of an independent partition back, in systems that can.
     """
 
     name: str
@@ -66,11 +74,17 @@ class System:
     declarations: dict[str, Declaration] = field(default_factory=dict)
     frame_makers: dict[str, str] = field(default_factory=dict)
     stages: tuple[Stage, ...] = ()
+    roll_back_part: "RollBackPart | None" = None
 
     def add(self, declaration: Declaration) -> dg.AssetsDefinition:
         """Register a declaration and build its asset."""
         self.declarations[declaration.name] = declaration
         return build_asset(declaration)
+
+    def partition_rollback(self, function: "RollBackPart") -> "RollBackPart":
+        """Declare what puts parts of an independent partition back."""
+        self.roll_back_part = function
+        return function
 
     def in_order(self) -> list[Declaration]:
         """The declared assets, each after its upstream."""
@@ -144,7 +158,7 @@ class System:
         None when the asset has not succeeded for any export (or for the one that the run names).
         """
         log = self.books.run_log
-        ended = (Status.DRY_RUN_OK, Status.DRY_RUN_ISSUES) if run.dry_run else (Status.SUCCESS, Status.BLOCKED)
+        ended = (Status.DRY_RUN_OK, Status.DRY_RUN_ISSUES) if run.dry_run else _LIVE_ENDS
         found = connection.execute(
             sa.select(log.c.export_id, log.c.run_id)
             .where(
@@ -173,7 +187,25 @@ class System:
             source_table="" if source is None else table_read(export, source),
             source_rows=self._source_rows(declaration, connection, found.export_id, file_rows),
             options=run.options,
+            partitions=self._published(declaration, connection, found.export_id, dry_run=run.dry_run),
         )
+
+    def _published(
+        self, declaration: Declaration, connection: sa.Connection, export_id: str, *, dry_run: bool
+    ) -> tuple[str, ...] | None:
+        """The independent partitions that an asset has published for an export, whatever it has found in them."""
+        if declaration.partitioning is None or not declaration.partitioning.independent:
+            return None
+        log = self.books.run_log
+        newest = (
+            sa.select(log.c.partition, log.c.status)
+            .ext(distinct_on(log.c.partition))
+            .where(log.c.asset == declaration.name, log.c.export_id == export_id, log.c.dry_run.is_(dry_run))
+            .where(log.c.status != Status.RUNNING.value)
+            .order_by(log.c.partition, log.c.finished_at.desc())
+        )
+        published = {Status.SUCCESS, Status.DRY_RUN_OK, Status.DRY_RUN_ISSUES, declaration.fails_after_publishing}
+        return tuple(row.partition for row in connection.execute(newest) if row.status in published)
 
     def _source_rows(self, declaration: Declaration, connection: sa.Connection, export_id: str, file_rows: int) -> int:
         """The rows that the asset was to label: of the file, or what the run log has of an asset fed by a frame."""

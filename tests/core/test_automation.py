@@ -23,7 +23,8 @@ import yaml
 from upath import UPath
 
 import samples
-from migration.automation import RANGE_END_TAG, RANGE_START_TAG, WEBHOOK_VARIABLE, rollback_job
+from migration.automation import WEBHOOK_VARIABLE, rollback_job
+from migration.declare.run import RANGE_END_TAG, RANGE_START_TAG
 from migration.dev import PROJECT
 from migration.errors import TransientError
 from skynet_assets.assets import SKYNET
