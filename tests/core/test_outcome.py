@@ -33,8 +33,17 @@ def frame(*values: float | None) -> pd.DataFrame:
 
 
 def test_the_first_failing_rule_decides() -> None:
-    codes = first_failing(RULES, frame(None, -2, 0, 2, 3))
-    assert [None if pd.isna(c) else c for c in codes] == ["MISSING", "NEGATIVE", "zero", "EVEN", None]
+    assert first_failing(RULES, frame(None, -2, 0, 2, 3)).tolist() == [0, 1, 2, 3, -1]
+
+
+def test_rules_of_one_code_keep_their_columns_apart() -> None:
+    rules = [
+        Rule("MISSING", lambda rows: rows["a"].isna(), "a"),
+        Rule("MISSING", lambda rows: rows["b"].isna(), "b"),
+    ]
+    rows = pd.DataFrame({"a": [1, None, 1], "b": [None, None, 1]})
+    _, failed = split_by_rules(rules, rows)
+    assert failed["detail"].tolist() == ["b: MISSING", "a: MISSING"]
 
 
 def test_split_labels_and_rejects() -> None:

@@ -10,7 +10,14 @@ import sqlalchemy as sa
 
 from migration.tables import loaded_columns
 from migration.warehouse.copying import copy_frame, to_arrow
-from migration.warehouse.upsert import Changes, create_stage, delete_logged, update_logged
+from migration.warehouse.upsert import (
+    Changes,
+    create_stage,
+    delete_logged,
+    replace_rows,
+    update_from,
+    update_logged,
+)
 from tests.core.tiny import books, children, load, metadata, opened, parent, parents, rows
 
 JANUARY = dt.date(2026, 1, 1)
@@ -183,3 +190,45 @@ def test_a_copy_goes_to_the_schema_that_the_connection_translates_to(engine: sa.
         copy_frame(translated, parents, columns, frame.assign(id=2))
         assert rows(connection, "SELECT count(*) FROM other.parents") == [(2,)]
         assert rows(connection, "SELECT count(*) FROM tiny.parents") == [(0,)]
+
+
+def given(*values: tuple[int, str | None]) -> sa.Subquery:
+    """Rows of an id and a name."""
+    columns = (sa.column("id", sa.Integer), sa.column("name", sa.Text))
+    return sa.select(sa.values(*columns, name="given").data(list(values))).subquery("rows")
+
+
+def test_computed_values_are_set_only_where_they_differ(engine: sa.Engine) -> None:
+    with opened(engine) as connection:
+        load(connection, parents, [parent(1, "a"), parent(2, None), parent(3, "c")])
+    place = "SELECT id, name, xmin::text FROM tiny.parents ORDER BY 1"
+    with opened(engine) as connection:
+        before = rows(connection, place)
+        assert update_from(connection, parents, given((1, "a"), (2, "b"), (9, "x")), [parents.c.name]) == 1
+        after = rows(connection, place)
+        assert [(row[0], row[1]) for row in after] == [(1, "a"), (2, "b"), (3, "c")]
+        assert [a == b for a, b in zip(before, after, strict=True)] == [True, False, True]
+
+
+def replacement(*values: tuple[int, str | None]) -> sa.Subquery:
+    """Rows of a whole report."""
+    found = given(*values)
+    text = [sa.literal("e1", sa.Text).label(name) for name in ("first_export_id", "export_id")]
+    return sa.select(found.c.id, found.c.name, sa.literal(1).label("source_row"), *text).subquery("report")
+
+
+def test_a_scope_is_replaced_and_nothing_else(engine: sa.Engine) -> None:
+    with opened(engine) as connection:
+        load(connection, parents, [parent(1, "a"), parent(2, "b"), parent(3, "c"), parent(7, "z")])
+    scope = parents.c.id < 5
+    with opened(engine) as connection:
+        found = replace_rows(connection, parents, replacement((1, "a"), (3, None), (4, "d"), (7, "taken")), scope)
+        assert found == Changes(inserted=3, deleted=1)
+        names = rows(connection, "SELECT id, name FROM tiny.parents ORDER BY 1")
+        assert names == [(1, "a"), (3, None), (4, "d"), (7, "taken")]
+    place = "SELECT id, ctid::text, xmin::text FROM tiny.parents ORDER BY 1"
+    with opened(engine) as connection:
+        before = rows(connection, place)
+        again = replace_rows(connection, parents, replacement((1, "a"), (3, None), (4, "d"), (7, "taken")), scope)
+        assert again == Changes()
+        assert rows(connection, place) == before
