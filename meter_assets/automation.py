@@ -23,9 +23,9 @@ from migration.automation import (
     staged_migration_job,
 )
 from migration.declare.failures import as_ours
+from migration.declare.parts import PartRollback
 from migration.declare.run import DRY_RUN_TAGS, EXPORT_TAG, PREVIEW_TAG, engine_of, run_config
 from migration.errors import Refused
-from migration.rollback import PartRollback
 from migration.settings import read_settings
 
 NAME = METER.name

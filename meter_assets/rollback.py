@@ -11,8 +11,9 @@ import sqlalchemy as sa
 
 from meter_assets import tables
 from meter_assets.assets import METER, loaded
+from migration.declare.parts import PartRollback, PartRollbackReport
 from migration.errors import Refused
-from migration.rollback import ASSET, PartRollback, PartRollbackReport
+from migration.rollback import ASSET
 from migration.warehouse.ddl import ensure_schema, lock_for_transaction, share_for_transaction
 from migration.warehouse.fingerprint import fingerprint_of
 from migration.warehouse.runlog import Status

@@ -52,32 +52,6 @@ class RollbackRequest:
     by_run: str
 
 
-@dataclass(frozen=True)
-class PartRollback:
-    """What of an independent partition to put back, in systems that can.
-
-    Attributes:
-        partition: the partition.
-        parts: names of parts; empty = all.
-        export_id: the export whose figures count; empty = the one that is loaded.
-        by_run: the run that asks, for the run log.
-    """
-
-    partition: str
-    parts: Sequence[str] = ()
-    export_id: str = ""
-    by_run: str = ""
-
-
-@dataclass
-class PartRollbackReport:
-    """What a rollback of a partition did: rows changed per table, and the fingerprints of the tables after it."""
-
-    export_id: str
-    changed: dict[str, int] = field(default_factory=dict)
-    fingerprints: dict[str, str] = field(default_factory=dict)
-
-
 @dataclass
 class RollbackReport:
     """What a rollback did: per table the rows deleted, restored and inserted again, and how it was proved."""

@@ -177,7 +177,7 @@ def _require_assets(location: Location, request: Request) -> None:
     known = {key.path[-1] for job in jobs for key in _keys_of(location, job)}
     for name in request.only:
         if name not in known:
-            raise SetupError(f"{' and '.join(jobs)} have no asset {name}.", f"Assets: {', '.join(sorted(known))}.")
+            raise SetupError(f"{' or '.join(jobs)} has no asset {name}.", f"Its assets: {', '.join(sorted(known))}.")
 
 
 def _keys_of(location: Location, job: str) -> Iterable[dg.AssetKey]:

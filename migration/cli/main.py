@@ -5,6 +5,7 @@ import datetime as dt
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
 from uuid import uuid4
 
@@ -16,6 +17,7 @@ from rich.text import Text
 from migration import embedded, runs
 from migration.cli import output
 from migration.declare.failures import as_ours
+from migration.declare.parts import PartRollback
 from migration.declare.run import engine_of
 from migration.declare.system import EXPORT_NOTE
 from migration.dev import run_dev
@@ -24,8 +26,8 @@ from migration.explain import explain as explain_subject
 from migration.exports.find import list_exports
 from migration.exports.verify import Export
 from migration.frames import FrameStore
-from migration.report import AssetLine, asset_lines, reconcile, write_report
-from migration.rollback import PartRollback, RollbackRequest, roll_back
+from migration.report import AssetLine, Reconciliation, asset_lines, reconcile, write_report
+from migration.rollback import RollbackRequest, roll_back
 from migration.settings import Settings, read_settings
 from migration.warehouse.connect import psycopg_url
 from migration.warehouse.ddl import ensure_schema
@@ -234,19 +236,25 @@ def status(
     as_json: AsJson = False,
 ) -> None:
     """Show each system's exports, its last runs, and how the assets of the newest run stand."""
-    for name in [system] if system else runs.built():
-        settings, location, engine = _open(name)
-        exports = _exports(settings, name)
-        last, lines = _last_runs(engine, location)
-        if as_json:
-            assets = [dataclasses.asdict(line) for line in lines]
-            output.print_json({"system": name, "exports": exports, "runs": last, "assets": assets})
-            continue
-        output.print_rows(f"{name}: exports", ("export",), [(each,) for each in exports])
+    told = [_status(name) for name in ([system] if system else runs.built())]
+    if as_json:
+        output.print_json(told[0] if system else told)
+        return
+    for each in told:
+        name, last = each["system"], each["runs"]
+        output.print_rows(f"{name}: exports", ("export",), [(export,) for export in each["exports"]])
         rows = [(r["export_id"], r["run_id"], "yes" if r["dry_run"] else "", r["started_at"]) for r in last]
         output.print_rows(f"{name}: last runs", ("export", "run", "dry", "started"), rows)
         if last:
+            lines = [AssetLine(**line) for line in each["assets"]]
             output.print_assets(f"{name}: run {last[0]['run_id']}", lines, {})
+
+
+def _status(name: str) -> dict[str, Any]:
+    settings, location, engine = _open(name)
+    last, lines = _last_runs(engine, location)
+    assets = [dataclasses.asdict(line) for line in lines]
+    return {"system": name, "exports": _exports(settings, name), "runs": last, "assets": assets}
 
 
 def _last_runs(engine: sa.Engine, location: runs.Location) -> tuple[list[dict[str, Any]], list[AssetLine]]:
@@ -272,38 +280,59 @@ def _exports(settings: Settings, system: str) -> list[str]:
 
 @app.command()
 def report(
-    system: Annotated[str, typer.Argument(help="A system; by default all that are built.")] = "",
+    system: Annotated[str, typer.Argument(help="A system; by default all that have been run.")] = "",
     export: LastExport = "",
     as_json: AsJson = False,
 ) -> None:
     """Print the reconciliation of an export, and write it below the reports folder."""
-    sound = True
-    for name in [system] if system else runs.built():
-        settings, location, engine = _open(name)
-        export_id = export or _last_export(engine, location)
-        result = reconcile(engine, location.system, settings, export_id, dt.datetime.now(dt.UTC))
-        path = write_report(result, settings.reports)
-        sound = sound and result.sound
-        if as_json:
-            output.print_json(dataclasses.asdict(result) | {"sound": result.sound})
-            continue
-        output.print_assets(f"Reconciliation of {name}, export {export_id}", result.assets, {})
-        output.print_checks("Checks, measured now", result.checks)
-        verdict = ("Sound", "green") if result.sound else ("Not sound", "red")
-        output.print_line(verdict, f". Written to {path}")
-    if not sound:
+    results = [
+        result for name in ([system] if system else runs.built()) if (result := _reconciled(name, export, system))
+    ]
+    if not results:
+        raise SetupError("No export has been run yet.", "Run one with `migrate run`.")
+    if as_json:
+        told = [dataclasses.asdict(result) | {"sound": result.sound} for result, _ in results]
+        output.print_json(told[0] if system else told)
+    else:
+        for result, path in results:
+            _print_reconciliation(result, path)
+    if not all(result.sound for result, _ in results):
         raise typer.Exit(FAILED)
 
 
-def _last_export(engine: sa.Engine, location: runs.Location) -> str:
+def _reconciled(name: str, export: str, asked_for: str) -> tuple[Reconciliation, Path] | None:
+    """The reconciliation of a system and where it was written; None for one among all that has nothing to tell."""
+    settings, location, engine = _open(name)
+    if not asked_for and not _has_run(engine, location, export):
+        return None
+    export_id = export or _last_export(engine, location)
+    result = reconcile(engine, location.system, settings, export_id, dt.datetime.now(dt.UTC))
+    return result, write_report(result, settings.reports)
+
+
+def _print_reconciliation(result: Reconciliation, path: Path) -> None:
+    output.print_assets(f"Reconciliation of {result.system}, export {result.export_id}", result.assets, {})
+    output.print_checks("Checks, measured now", result.checks)
+    verdict = ("Sound", "green") if result.sound else ("Not sound", "red")
+    output.print_line(verdict, f". Written to {path}")
+
+
+def _ran(location: runs.Location, export: str) -> sa.Select[Any]:
+    """The live runs of an export, or of any: their exports, newest first."""
     log = location.system.books.run_log
+    of_export = log.c.export_id == export if export else sa.true()
+    live = sa.and_(log.c.dry_run.is_(False), log.c.asset != "rollback", of_export)
+    return sa.select(log.c.export_id).where(live).order_by(log.c.started_at.desc()).limit(1)
+
+
+def _has_run(engine: sa.Engine, location: runs.Location, export: str) -> bool:
     with engine.connect() as connection:
-        found = connection.scalar(
-            sa.select(log.c.export_id)
-            .where(log.c.dry_run.is_(False), log.c.asset != "rollback")
-            .order_by(log.c.started_at.desc())
-            .limit(1)
-        )
+        return connection.scalar(_ran(location, export)) is not None
+
+
+def _last_export(engine: sa.Engine, location: runs.Location) -> str:
+    with engine.connect() as connection:
+        found = connection.scalar(_ran(location, ""))
     if found is None:
         name = location.system.name
         raise SetupError(f"No export of {name} has been run yet.", f"Run one with `migrate run {name}`.")
@@ -479,7 +508,7 @@ def dev(
 def stop() -> None:
     """Stop the embedded PostgreSQL server."""
     stopped = embedded.stop(read_settings())
-    output.print_line("Stopped." if stopped else "It was not runs.")
+    output.print_line("Stopped." if stopped else "It was not running.")
 
 
 @app.command("database-url")

@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dagster as dg
 import pandas as pd
@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from migration.checks import Check, Scope, derived_checks
 from migration.declare.asset import Declaration, Partitioning, Registers, Write, build_asset
 from migration.declare.loading import SourceLoad, stage_source
+from migration.declare.parts import RollBackPart
 from migration.declare.resolving import RawRecord, Resolution, ResolvedLoad, stage_resolved
 from migration.declare.run import RunFacts
 from migration.declare.step import Step, stage_labelled, table_read
@@ -24,11 +25,6 @@ from migration.frames import FrameStore
 from migration.outcome import Labelled, Rule
 from migration.warehouse.bookkeeping import Bookkeeping
 from migration.warehouse.runlog import Status
-
-if TYPE_CHECKING:
-    from migration.rollback import PartRollback, PartRollbackReport
-
-    RollBackPart = Callable[[sa.Engine, PartRollback], PartRollbackReport]
 
 EXPORT_NOTE = "export.json"
 EXPORT_ASSET = "export"
@@ -74,14 +70,14 @@ class System:
     declarations: dict[str, Declaration] = field(default_factory=dict)
     frame_makers: dict[str, str] = field(default_factory=dict)
     stages: tuple[Stage, ...] = ()
-    roll_back_part: "RollBackPart | None" = None
+    roll_back_part: RollBackPart | None = None
 
     def add(self, declaration: Declaration) -> dg.AssetsDefinition:
         """Register a declaration and build its asset."""
         self.declarations[declaration.name] = declaration
         return build_asset(declaration)
 
-    def partition_rollback(self, function: "RollBackPart") -> "RollBackPart":
+    def partition_rollback(self, function: RollBackPart) -> RollBackPart:
         """Declare what puts parts of an independent partition back."""
         self.roll_back_part = function
         return function

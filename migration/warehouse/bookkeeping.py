@@ -1,6 +1,8 @@
 """The four bookkeeping tables that every schema has: run log, row ledger, rejected rows, change log."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
@@ -26,12 +28,18 @@ class Bookkeeping:
         return self.run_log, self.ledger, self.rejected, self.change
 
 
-def bookkeeping(metadata: sa.MetaData) -> Bookkeeping:
-    """Declare the bookkeeping tables in a system's metadata; they have no foreign keys to business tables."""
-    return Bookkeeping(_run_log(metadata), _ledger(metadata), _rejected(metadata), _change(metadata))
+def bookkeeping(metadata: sa.MetaData, run_log_columns: Sequence[sa.Column[Any]] = ()) -> Bookkeeping:
+    """Declare the bookkeeping tables in a system's metadata; they have no foreign keys to business tables.
+
+    Args:
+        metadata: the system's metadata.
+        run_log_columns: what the system's run log has besides; nullable, computed or with a server default, for the
+            core does not write them.
+    """
+    return Bookkeeping(_run_log(metadata, run_log_columns), _ledger(metadata), _rejected(metadata), _change(metadata))
 
 
-def _run_log(metadata: sa.MetaData) -> sa.Table:
+def _run_log(metadata: sa.MetaData, further: Sequence[sa.Column[Any]]) -> sa.Table:
     table = sa.Table(
         "migration_run_log",
         metadata,
@@ -52,6 +60,7 @@ def _run_log(metadata: sa.MetaData) -> sa.Table:
         sa.Column("status", sa.Text, nullable=False),
         sa.Column("error", sa.Text),
         sa.Column("inputs_digest", sa.Text, comment="Hash of everything the step reads: equal inputs, equal result"),
+        *further,
         comment="One row per run, asset and partition: what was read, what became of it, how it ended",
     )
     sa.Index(

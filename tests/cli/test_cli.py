@@ -168,7 +168,7 @@ def test_a_blocked_asset_ends_with_1(place: Installation) -> None:
 
 
 def test_status_lists_exports_and_runs(migrated: Migrated) -> None:
-    told = migrated.place.migrate("status", "--json").json
+    told = migrated.place.migrate("status", "skynet", "--json").json
     assert (told["system"], told["exports"]) == ("skynet", [EXPORT_ID])
     assert [run["run_id"] for run in told["runs"]] == [migrated.run_id]
     assert told["assets"] == migrated.ran.json["assets"]
@@ -179,7 +179,7 @@ def test_status_lists_exports_and_runs(migrated: Migrated) -> None:
 
 
 def test_status_of_an_empty_installation_is_empty(place: Installation) -> None:
-    answer = place.migrate("status", "--json")
+    answer = place.migrate("status", "skynet", "--json")
     assert (answer.code, answer.json) == (0, {"system": "skynet", "exports": [], "runs": [], "assets": []})
 
 
