@@ -11,6 +11,7 @@ import dagster as dg
 
 from meter_assets.assets import LOAD, METER, SOURCE, STEPS
 from meter_assets.assets.customer_balance_sync import customer_balance_sync
+from meter_assets.assets.tenant_steps import tenant_id_of
 from meter_assets.partitions import PARTITIONS_NAME, TENANTS
 from meter_assets.rollback import roll_back_tenant
 from migration.automation import (

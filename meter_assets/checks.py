@@ -34,7 +34,7 @@ def _of_ledger(scope: Scope, table: sa.Table, outcome: str, reason: str = "%") -
     ledger = scope.books.ledger
     return sa.and_(
         ledger.c.export_id == scope.export.export_id,
-        ledger.c.source_table == scope.source_table,
+        ledger.c.source_table.in_(scope.source_tables),
         ledger.c.target_table == table.name,
         ledger.c.outcome == outcome,
         sa.func.coalesce(ledger.c.reason, "").like(reason),

@@ -34,7 +34,7 @@ class Scope:
         books: the system's bookkeeping tables.
         export: the export of the run.
         frames: the staged frames of the run.
-        source_table: the table of the export that the asset's rows come from.
+        source_tables: the tables of the export that the asset's rows come from.
         source_rows: independent count of the records that were to be labelled.
         partition: the partition that is about to be published; None = the whole table.
         staged_rows: the ledger stage of the transaction; None when nothing is being written.
@@ -46,7 +46,7 @@ class Scope:
     books: Bookkeeping
     export: Export
     frames: FrameStore
-    source_table: str
+    source_tables: tuple[str, ...]
     source_rows: int
     partition: str | None = None
     staged_rows: sa.Table | None = None
@@ -244,17 +244,21 @@ def _ledger_counts(scope: Scope, target: sa.Table) -> Query:
         )
     ).where(
         ledger.c.export_id == scope.export.export_id,
-        ledger.c.source_table == scope.source_table,
         ledger.c.target_table == target.name,
     )
-    if scope.partition is not None and scope.staged_rows is not None:
-        # As an array the rows go into the ledger's index, however little the planner knows of a ledger that grows.
-        stage = scope.staged_rows
-        rows = sa.select(stage.c.source_row).where(stage.c.target_table == target.name).scalar_subquery()
-        statement = statement.where(
-            ledger.c.source_row == sa.any_(sa.type_coerce(sa.func.array(rows), sa.ARRAY(sa.BigInteger)))
-        )
-    return statement
+    return statement.where(sa.or_(sa.false(), *(_of_source(scope, target, table) for table in scope.source_tables)))
+
+
+def _of_source(scope: Scope, target: sa.Table, source_table: str) -> sa.ColumnElement[bool]:
+    """The ledger rows of one source table: all, or those of the partition that is being written."""
+    ledger, stage = scope.books.ledger, scope.staged_rows
+    mine = ledger.c.source_table == source_table
+    if scope.partition is None or stage is None:
+        return mine
+    # As an array the rows go into the ledger's index, however little the planner knows of a ledger that grows.
+    staged = stage.c.source_table == source_table
+    rows = sa.select(stage.c.source_row).where(stage.c.target_table == target.name, staged).scalar_subquery()
+    return mine & (ledger.c.source_row == sa.any_(sa.type_coerce(sa.func.array(rows), sa.ARRAY(sa.BigInteger))))
 
 
 def unique(

@@ -70,13 +70,15 @@ def label(
 
     Args:
         target_table: the table that the outcome is about.
-        rows: frame with columns `source_row` and `source_pk`, one row per source row.
+        rows: frame with columns `source_row` and `source_pk`, one row per source row; and `source_table` where the
+            target is fed by several.
         outcome: the outcome, or one per row.
         reason: reason code, rule name or comma list of warning codes; same index as `rows`.
         target_key: the key of the row that was written or merged into; same index as `rows`.
     """
     return pd.DataFrame(
         {
+            **_source_table(rows),
             "target_table": target_table,
             "source_row": rows["source_row"],
             "source_pk": rows["source_pk"],
@@ -86,6 +88,10 @@ def label(
         },
         index=rows.index,
     )
+
+
+def _source_table(rows: pd.DataFrame) -> dict[str, pd.Series]:
+    return {"source_table": rows["source_table"]} if "source_table" in rows else {}
 
 
 @dataclass(frozen=True)
@@ -189,6 +195,7 @@ def rejects(target_table: str, failed: pd.DataFrame, raw: Sequence[str]) -> pd.D
     """
     found = pd.DataFrame(
         {
+            **_source_table(failed),
             "target_table": target_table,
             "source_row": failed["source_row"],
             "source_pk": failed["source_pk"],

@@ -41,7 +41,7 @@ def _ledger_share(outcome: str, target: sa.Table, reason: str | None = None, *, 
     def measure(scope: Scope) -> Query:
         matching = [
             ledger.c.export_id == scope.export.export_id,
-            ledger.c.source_table == scope.source_table,
+            ledger.c.source_table.in_(scope.source_tables),
             ledger.c.target_table == target.name,
             ledger.c.outcome == outcome,
         ]
@@ -63,7 +63,7 @@ def _unaccounted_of_frame(frame: str, target: sa.Table) -> Any:
     def measure(scope: Scope) -> pd.DataFrame:
         counted = sa.select(sa.func.count()).where(
             ledger.c.export_id == scope.export.export_id,
-            ledger.c.source_table == scope.source_table,
+            ledger.c.source_table.in_(scope.source_tables),
             ledger.c.target_table == target.name,
             ledger.c.outcome.in_(("rejected", "merged") if target is tables.customers else ("rejected",)),
         )
@@ -196,7 +196,7 @@ def _legacy_drift(scope: Scope) -> pd.DataFrame:
 def _legacy_difference(scope: Scope) -> list[str] | None:
     """Ids that only one of the clean list and the legacy system's own list has; None when it exported none."""
     for source in (sources.customers_final, sources.customers_clean):
-        if source.name != scope.source_table and scope.export.has(source):
+        if source.name not in scope.source_tables and scope.export.has(source):
             batches = read_batches(scope.export.file_for(source), source)
             legacy = {k for batch in batches for k in parse_each(batch.rows["id_pelanggan"], upper_key).dropna()}
             return sorted(legacy.symmetric_difference(_final(scope)["id"]))

@@ -1,5 +1,6 @@
 """What every step of a tenant asks first, and how the steps are declared."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +15,20 @@ from migration.declare.asset import Write
 from migration.declare.step import Step
 from migration.errors import GateShut, Refused
 
+_TENANT_ID = re.compile("[1-9][0-9]{0,18}")
+_GREATEST_ID = 2**63 - 1
 _LOADS = (*(table.name for table in tables.LOADED), "export_pruned")
+
+
+def tenant_id_of(partition: str) -> int:
+    """The tenant that a partition is named after, and no other way of writing it: a tenant is locked by that name.
+
+    Raises:
+        Refused: the partition is no tenant's id.
+    """
+    if _TENANT_ID.fullmatch(partition) is None or int(partition) > _GREATEST_ID:
+        raise Refused("UNKNOWN_TENANT", "The partition is no tenant's id.", "Choose one of the tenants.")
+    return int(partition)
 
 
 def tenant_of(step: Step) -> int:
@@ -23,9 +37,7 @@ def tenant_of(step: Step) -> int:
     Raises:
         Refused: the partition is no tenant's id.
     """
-    if not (step.partition or "").isdecimal():
-        raise Refused("UNKNOWN_TENANT", "The partition is no tenant's id.", "Choose one of the tenants.")
-    return int(str(step.partition))
+    return tenant_id_of(step.partition or "")
 
 
 def of_tenant(step: Step, table: sa.Table) -> sa.ColumnElement[bool]:

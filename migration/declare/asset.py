@@ -72,6 +72,7 @@ class Declaration:
         upstream: names of assets that must have succeeded first.
         stage: reads, transforms and stages; returns what is to be written inside the savepoint.
         source: the source table whose rows the asset labels.
+        further_sources: other source tables whose rows it labels, where several feed one target.
         target: the table that the asset writes.
         checks: the asset's checks.
         partitioning: how it is partitioned, if it is.
@@ -91,6 +92,7 @@ class Declaration:
     upstream: tuple[str, ...]
     stage: Callable[[Step], Write]
     source: SourceTable | None = None
+    further_sources: tuple[SourceTable, ...] = ()
     target: sa.Table | None = None
     checks: tuple[Check, ...] = ()
     partitioning: Partitioning | None = None
@@ -353,6 +355,7 @@ class _AssetRun:
             export=self._export,
             frames=self.frames,
             source=self.declaration.source,
+            further_sources=self.declaration.further_sources,
             partition=partition,
         )
 

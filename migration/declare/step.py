@@ -63,6 +63,7 @@ class Step:
         export: the export that the run reads.
         frames: the staged frames as this run sees them.
         source: the source table that the step's rows come from, if it labels rows.
+        further_sources: other source tables that feed the same target.
         partition: the partition, None for an unpartitioned asset.
         tally: counts of outcomes.
         changes: rows inserted, updated, deleted.
@@ -74,6 +75,7 @@ class Step:
     export: Export
     frames: FrameStore
     source: SourceTable | None
+    further_sources: tuple[SourceTable, ...] = ()
     partition: str | None = None
     tally: Tally = field(default_factory=Tally)
     changes: Changes = field(default_factory=Changes)
@@ -94,6 +96,11 @@ class Step:
     def source_table(self) -> str:
         """The table of the export that is really read: the source's own, or the first fallback that is there."""
         return "" if self.source is None else table_read(self.export, self.source)
+
+    @property
+    def source_tables(self) -> tuple[str, ...]:
+        """All tables of the export that feed the step's target."""
+        return tables_read(self.export, self.source, self.further_sources)
 
     @property
     def outcomes(self) -> OutcomeStages:
@@ -237,7 +244,7 @@ class Step:
             books=self.books,
             export=self.export,
             frames=self.frames,
-            source_table=self.source_table,
+            source_tables=self.source_tables,
             source_rows=self.tally.source_rows,
             partition=self.partition,
             staged_rows=self._outcomes.ledger if self._outcomes else None,
@@ -318,6 +325,11 @@ def table_read(export: Export, source: SourceTable) -> str:
     if not source.required and not export.has(source):
         return source.label
     return export.file_for(source).table
+
+
+def tables_read(export: Export, source: SourceTable | None, further: Sequence[SourceTable]) -> tuple[str, ...]:
+    """The tables of an export that a target is fed by."""
+    return tuple(table_read(export, each) for each in (source, *further) if each is not None)
 
 
 def elapsed(since: float) -> float:

@@ -17,7 +17,7 @@ from migration.declare.loading import SourceLoad, stage_source
 from migration.declare.parts import RollBackPart
 from migration.declare.resolving import RawRecord, Resolution, ResolvedLoad, stage_resolved
 from migration.declare.run import RunFacts
-from migration.declare.step import Step, stage_labelled, table_read
+from migration.declare.step import Step, stage_labelled, tables_read
 from migration.errors import MissingSourceFile
 from migration.exports.sources import SourceTable
 from migration.exports.verify import Export, verify_export
@@ -172,15 +172,14 @@ class System:
         if note is None:
             return None
         export = Export.from_json(note)
-        source = declaration.source
-        given = source is not None and export.has(source)
-        file_rows = export.file_for(source).rows if source is not None and given else 0
+        sources = [each for each in (declaration.source, *declaration.further_sources) if each is not None]
+        file_rows = sum(export.file_for(each).rows for each in sources if export.has(each))
         return Scope(
             connection=connection,
             books=self.books,
             export=export,
             frames=frames,
-            source_table="" if source is None else table_read(export, source),
+            source_tables=tables_read(export, declaration.source, declaration.further_sources),
             source_rows=self._source_rows(declaration, connection, found.export_id, file_rows),
             options=run.options,
             partitions=self._published(declaration, connection, found.export_id, dry_run=run.dry_run),

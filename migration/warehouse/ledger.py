@@ -44,15 +44,20 @@ class OutcomeStages:
 
     def add(self, connection: sa.Connection, ledger: pd.DataFrame, rejects: pd.DataFrame) -> None:
         """Copy a batch of outcomes and rejected rows into the stages."""
-        of_run = {"export_id": self.export_id, "source_table": self.source_table, "run_id": self.run_id}
         if len(ledger):
+            of_run = self._of_run(ledger) | {"run_id": self.run_id}
             copy_frame(connection, self.ledger, list(self.books.ledger.columns), ledger.assign(**of_run))
         self.add_rejects(connection, rejects)
+
+    def _of_run(self, rows: pd.DataFrame) -> dict[str, str]:
+        """What rows do not say themselves; those of a target fed by several tables name theirs."""
+        of_export = {"export_id": self.export_id}
+        return of_export if "source_table" in rows else of_export | {"source_table": self.source_table}
 
     def add_rejects(self, connection: sa.Connection, rejects: pd.DataFrame) -> None:
         """Copy a batch of rejected rows into their stage, their outcomes being there already."""
         if len(rejects):
-            of_run = {"export_id": self.export_id, "source_table": self.source_table}
+            of_run = self._of_run(rejects)
             columns = [self.books.rejected.c[n] for n in _REJECT_COLUMNS]
             copy_frame(connection, self.rejected, columns, rejects.assign(**of_run))
 

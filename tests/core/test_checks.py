@@ -35,7 +35,7 @@ JANUARY, FEBRUARY = dt.date(2026, 1, 1), dt.date(2026, 2, 1)
 def scope_of(connection: sa.Connection, source_rows: int = 0, **changes: Any) -> Scope:
     export = Export("tiny", "e1", UPath("/nowhere"), None, (), "hash")
     frames = FrameStore(UPath("/nowhere"), "e1", "r1")
-    return Scope(connection, books, export, frames, "s", source_rows, **changes)
+    return Scope(connection, books, export, frames, ("s",), source_rows, **changes)
 
 
 @pytest.fixture
