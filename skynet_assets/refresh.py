@@ -7,12 +7,10 @@ to it that each file is a JSON array and keeps its bytes as they came.
 
 import hashlib
 import ipaddress
-import json
 import logging
 import mmap
 import os
 import re
-import shutil
 import ssl
 import tempfile
 import time
@@ -28,6 +26,8 @@ import ijson
 from upath import UPath
 
 from migration.errors import EmptySource, ExportError, ExportFormatError, SetupError, TransientError
+from migration.exports.manifest import MANIFEST_NAME
+from migration.exports.writing import WrittenFile, is_local, publication, remove_folder, write_manifest
 from migration.fetch import (
     Answer,
     Budget,
@@ -51,9 +51,8 @@ BASE_URL_VARIABLE = "SKYNET_EXPORT_BASE_URL"
 TOKEN_VARIABLE = "SKYNET_EXPORT_TOKEN"  # noqa: S105 - the name of the variable, not its value
 
 _ID_FORMAT = "%Y%m%dT%H%M%SZ"
-_TEMPORARY = re.compile(r"\.tmp-(\d{8}T\d{6}Z)")
+_TEMPORARY = re.compile(r"\.tmp-(\d{8}T\d{6}Z)(?:\.publication)?")
 _ABANDONED_AFTER = timedelta(days=1)
-_MANIFEST = "manifest.json"
 _BLOCK = 1 << 20
 _DEEPEST = 64
 _ENDLESS = 1000
@@ -206,8 +205,7 @@ def refresh_export(
             same_as = _newest_with_same_content(shelf, files)
             if same_as is not None:
                 return Refreshed(None, counts, same_as)
-            _write_manifest(folder, files, now)
-            _publish(folder, shelf, export_id)
+            _publish(folder, shelf / export_id, files, now)
     except OSError as error:
         raise RefreshUnavailable(
             f"The landing zone could not be used ({type(error).__name__}: {error.strerror or 'no detail'}).",
@@ -513,10 +511,6 @@ def _inside_of_array(page: Path) -> Iterator[bytes]:
 # --- landing zone
 
 
-def _local(folder: UPath) -> Path | None:
-    return Path(folder.path) if folder.protocol in ("", "file", "local") else None
-
-
 def _private_file(path: Path) -> IO[bytes]:
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
 
@@ -529,38 +523,32 @@ def _prepare(shelf: UPath, export_id: str, now: datetime) -> None:
         found = _TEMPORARY.fullmatch(entry.name)
         if found and found[1] < oldest_alive:
             logger.warning("removing %s, left by a refresh that was killed", entry.name)
-            entry.fs.rm(entry.path, recursive=True)
-    _require_absent(shelf / export_id)
-
-
-def _require_absent(export: UPath | Path) -> None:
-    if export.exists():
+            remove_folder(entry)
+    if (shelf / export_id).exists():
         raise RefreshUnavailable(
-            f"There is an export {export.name} already.", "Start the refresh again: an id is a second."
+            f"There is an export {export_id} already.", "Start the refresh again: an id is a second."
         )
 
 
 @contextmanager
 def _staging(shelf: UPath, export_id: str) -> Iterator[Path]:
     """A local folder to build the export in; whatever is in it at the end is removed."""
-    local = _local(shelf)
-    if local is None:
+    if not is_local(shelf):
         with tempfile.TemporaryDirectory(prefix=f"{SYSTEM}-refresh-") as folder:
             yield Path(folder)
         return
-    staging = local / f".tmp-{export_id}"
+    staging = shelf / f".tmp-{export_id}"
     staging.mkdir(mode=0o700)
     try:
-        yield staging
+        yield Path(staging.path)
     finally:
-        if staging.exists():
-            shutil.rmtree(staging)
+        remove_folder(staging)
 
 
 def _newest_with_same_content(shelf: UPath, files: list[_File]) -> str | None:
     """The newest export, if its three files are the ones just fetched."""
     newest = max((entry for entry in shelf.iterdir() if _is_export(entry)), key=lambda e: e.name, default=None)
-    if newest is None or not (newest / _MANIFEST).exists():
+    if newest is None or not (newest / MANIFEST_NAME).exists():
         return None
     same = all(_sha256(newest / file.name) == file.sha256 for file in files)
     return newest.name if same else None
@@ -581,62 +569,13 @@ def _sha256(file: UPath) -> str | None:
     return digest.hexdigest()
 
 
-def _write_manifest(folder: Path, files: list[_File], now: datetime) -> None:
-    manifest = {
-        "system": SYSTEM,
-        "exported_at": now.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
-        "files": [{"name": file.name, "sha256": file.sha256, "rows": file.rows} for file in files],
-    }
-    with _private_file(folder / _MANIFEST) as target:
-        target.write(json.dumps(manifest, indent=2).encode() + b"\n")
-        target.flush()
-        os.fsync(target.fileno())
-
-
-def _publish(folder: Path, shelf: UPath, export_id: str) -> None:
-    local = _local(shelf)
-    if local is None:
-        _upload(folder, shelf, export_id)
-        return
-    _sync_folder(folder)
-    _require_absent(local / export_id)
-    folder.rename(local / export_id)
-    _sync_folder(local)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Bring a folder's entries to the disk, so that a power cut does not lose them."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _upload(folder: Path, shelf: UPath, export_id: str) -> None:
-    """Publish in a store that cannot rename a folder.
-
-    The slow upload goes to a name that nobody reads; the copies after it take place inside the store.
-    """
-    names = [*(f"{table}.json" for table in TABLES), _MANIFEST]
-    waiting, target = shelf / f".tmp-{export_id}", shelf / export_id
-    store = shelf.fs
-    try:
-        store.makedirs(waiting.path, exist_ok=True)
-        for name in names:
-            store.put_file(str(folder / name), (waiting / name).path)
-        _require_absent(target)
-        _copy_into_place(waiting, target, names)
-    finally:
-        store.rm(waiting.path, recursive=True)
-
-
-def _copy_into_place(waiting: UPath, target: UPath, names: list[str]) -> None:
-    store = target.fs
-    store.makedirs(target.path, exist_ok=True)
-    try:
-        for name in names:
-            store.cp_file((waiting / name).path, (target / name).path)
-    except BaseException:
-        store.rm(target.path, recursive=True)
-        raise
+def _publish(folder: Path, export: UPath, files: list[_File], now: datetime) -> None:
+    """Let the export appear, whole or not at all."""
+    with publication(export, export.with_name(f".tmp-{export.name}.publication"), private=True) as staging:
+        for file in files:
+            if is_local(staging):
+                (folder / file.name).rename(staging.path + "/" + file.name)
+            else:
+                staging.fs.put_file(str(folder / file.name), (staging / file.name).path)
+        listed = [WrittenFile(file.name, file.sha256, file.rows) for file in files]
+        write_manifest(staging, SYSTEM, now.astimezone(UTC), listed)
