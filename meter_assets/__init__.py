@@ -1,1 +1,1 @@
-"""The meter migration: a code location of its own, not built yet."""
+"""The migration of Meter: from customer-centric to meter-centric billing, tenant by tenant."""

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from dataclasses import asdict
 
 import dagster as dg
+import sqlalchemy as sa
 
+from meter_assets import tables
 from meter_assets.assets import LOAD, METER, SOURCE, STEPS
 from meter_assets.assets.customer_balance_sync import customer_balance_sync
-from meter_assets.assets.tenant_steps import tenant_id_of
 from meter_assets.partitions import PARTITIONS_NAME, TENANTS
 from meter_assets.rollback import roll_back_tenant
 from migration.automation import (
@@ -28,6 +29,7 @@ from migration.declare.parts import PartRollback
 from migration.declare.run import DRY_RUN_TAGS, EXPORT_TAG, PREVIEW_TAG, engine_of, run_config
 from migration.errors import Refused
 from migration.settings import read_settings
+from migration.warehouse.ddl import ensure_schema
 
 NAME = METER.name
 NIGHTLY_CONFIRM = "METER_NIGHTLY_CONFIRM"
@@ -112,8 +114,18 @@ def tenant_rollback() -> None:
 # --- previews and schedules -------------------------------------------------------------------------------------------
 
 
+def _loaded_tenants(instance: dg.DagsterInstance) -> list[str]:
+    """The tenants that the tables hold now; a partition of one that is gone stays for its history only."""
+    settings = read_settings()
+    with engine_of(settings.database_url, settings).begin() as connection:
+        ensure_schema(connection, METER.metadata)
+        loaded = connection.scalars(sa.select(tables.tenants.c.id).order_by(tables.tenants.c.id)).all()
+    known = set(instance.get_dynamic_partitions(PARTITIONS_NAME))
+    return [str(tenant) for tenant in loaded if str(tenant) in known]
+
+
 @dg.asset_sensor(
-    asset_key=METER.declarations["export_pruned"].key,
+    asset_key=dg.AssetKey([NAME, "export_pruned"]),
     name="meter_preview",
     job=dry_run,
     default_status=dg.DefaultSensorStatus.RUNNING,
@@ -124,7 +136,7 @@ def preview_sensor(
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """One dry run per tenant, all on one shadow of what was loaded."""
     run = context.instance.get_run_by_id(asset_event.run_id)
-    tenants = context.instance.get_dynamic_partitions(PARTITIONS_NAME)
+    tenants = _loaded_tenants(context.instance)
     if run is None or not tenants:
         yield dg.SkipReason("No tenant is loaded.")
         return
@@ -152,7 +164,7 @@ def nightly_steps(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest]:
     day = context.scheduled_execution_time.date()
     return [
         dg.RunRequest(run_key=f"{day}:{tenant}", partition_key=tenant, run_config=run_config({"confirm": confirmed}))
-        for tenant in context.instance.get_dynamic_partitions(PARTITIONS_NAME)
+        for tenant in _loaded_tenants(context.instance)
     ]
 
 

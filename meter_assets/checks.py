@@ -69,10 +69,12 @@ def _tenant_consistency(table: sa.Table) -> Check:
 
 
 def _repeated(name: str, description: str, *columns: sa.Column[Any], where: sa.ColumnElement[bool]) -> Check:
-    """Groups of rows that share some columns, of which the last is given."""
+    """Groups of rows that share some columns, of which the last is given; each is named by its lowest id."""
+    first = sa.func.min(columns[0].table.c.id)
 
     def groups(scope: Scope) -> Query:
-        return sa.select(*columns).where(where, columns[-1].is_not(None)).group_by(*columns).having(sa.func.count() > 1)
+        given = columns[-1].is_not(None)
+        return sa.select(first).where(where, given).group_by(*columns).having(sa.func.count() > 1).order_by(first)
 
     return Check(
         name,
@@ -112,7 +114,7 @@ bill_on_multiple_invoices = _repeated(
 )
 duplicate_payment_references = _repeated(
     "duplicate_payment_references",
-    "No two payments of a tenant that count share their method and reference. Keys: tenant and method.",
+    "No two payments of a tenant that count share their method and reference.",
     tables.payments.c.tenant_id,
     tables.payments.c.method,
     tables.payments.c.reference,
@@ -292,21 +294,12 @@ def _ledger_of_money(scope: Scope) -> Query:
         in_partition(meter, TENANT, scope)
     )
     stands = sa.not_(invoice.c.is_void)
-    if _options(scope).billed_basis == CHARGES_PLUS_OPENING:
-        first = (
-            sa.select(invoice.c.balance_brought_forward)
-            .ext(distinct_on(invoice.c.customer_id))
-            .where(stands, invoice.c.meter_id.is_not(None), in_partition(invoice, TENANT, scope))
-            .order_by(invoice.c.customer_id, invoice.c.invoice_date.asc().nulls_last(), invoice.c.id)
-            .subquery("first")
-        )
-        opening = sa.select(sa.func.coalesce(sa.func.sum(first.c.balance_brought_forward), 0)).scalar_subquery()
-        billed = _total(invoice.c.amount, invoice, scope, stands) + opening
-    else:
-        billed = _total(invoice.c.total_amount, invoice, scope, stands)
+    charges = _total(invoice.c.amount, invoice, scope, stands) + _opening_arrears(scope)
+    totals = _total(invoice.c.total_amount, invoice, scope, stands)
     paid = _total(payment.c.amount, payment, scope, sa.not_(payment.c.is_void))
     credited = _total(credit.c.credit_effect, credit, scope)
     net = nets.scalar_subquery()
+    billed = _billed(scope, net + paid + credited, charges, totals)
     return sa.select(
         net.label("net"),
         billed.label("billed"),
@@ -314,6 +307,28 @@ def _ledger_of_money(scope: Scope) -> Query:
         credited.label("credit"),
         (net - (billed - paid - credited)).label("difference"),
     )
+
+
+def _billed(
+    scope: Scope, stored: sa.ColumnElement[Any], charges: sa.ColumnElement[Any], totals: sa.ColumnElement[Any]
+) -> sa.ColumnElement[Any]:
+    """What was billed, by the basis of the run; looked at later, by the one that the meters were computed with."""
+    if scope.partition is not None:
+        return charges if _options(scope).billed_basis == CHARGES_PLUS_OPENING else totals
+    return sa.case((stored == totals, totals), else_=charges)
+
+
+def _opening_arrears(scope: Scope) -> sa.ColumnElement[Any]:
+    """The arrears of each customer's first invoice that bills something to a meter."""
+    invoice = tables.invoices
+    first = (
+        sa.select(invoice.c.balance_brought_forward)
+        .ext(distinct_on(invoice.c.customer_id))
+        .where(sa.not_(invoice.c.is_void), invoice.c.meter_id.is_not(None), in_partition(invoice, TENANT, scope))
+        .order_by(invoice.c.customer_id, invoice.c.invoice_date.asc().nulls_last(), invoice.c.id)
+        .subquery("first")
+    )
+    return sa.select(sa.func.coalesce(sa.func.sum(first.c.balance_brought_forward), 0)).scalar_subquery()
 
 
 ledger_conservation = Check(

@@ -4,13 +4,14 @@ Nothing here needs a change log: what a step has computed follows from other col
 balances is read, and never deleted.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from meter_assets import tables
 from meter_assets.assets import METER, loaded
+from meter_assets.assets.tenant_steps import tenant_id_of
 from migration.declare.parts import PartRollback, PartRollbackReport
 from migration.errors import Refused
 from migration.rollback import ASSET
@@ -51,23 +52,18 @@ def roll_back_tenant(engine: sa.Engine, request: PartRollback) -> PartRollbackRe
         ensure_schema(connection, METER.metadata)
         share_for_transaction(connection, METER.name)
         lock_for_transaction(connection, f"{METER.name}:{request.partition}")
-        tenant = _tenant(request)
-        report = PartRollbackReport(request.export_id or _loaded_export(connection, tenant))
+        tenant = tenant_id_of(request.partition)
+        loaded_export = _loaded_export(connection, tenant)
+        report = PartRollbackReport(request.export_id or loaded_export)
         for part in PARTS:
             if part in parts:
                 _UNDO[part](connection, tenant, report)
-        _close_log(connection, request, parts, report)
+        _close_log(connection, request, parts, {report.export_id, loaded_export}, report)
         for name in report.changed:
             table = METER.metadata.tables[f"{METER.name}.{name}"]
             mine = table.c.tenant_id == tenant
             report.fingerprints[name] = str(connection.scalar(fingerprint_of(table, _figures(table), mine)))
     return report
-
-
-def _tenant(request: PartRollback) -> int:
-    if not request.partition.isdecimal():
-        raise Refused("UNKNOWN_TENANT", "The partition is no tenant's id.", "Choose one of the tenants.")
-    return int(request.partition)
 
 
 def _figures(table: sa.Table) -> list[sa.Column[Any]]:
@@ -125,9 +121,10 @@ def _invoice_amounts(connection: sa.Connection, tenant: int, report: PartRollbac
 
 
 def _payment_meter_ids(connection: sa.Connection, tenant: int, report: PartRollbackReport) -> None:
-    meter = tables.meters
+    # The backup may be that of an older export; what the columns were at first follows from the one that is loaded.
+    meter, export_id = tables.meters, _loaded_export(connection, tenant)
     for table in (tables.payments, tables.overpayments):
-        named = loaded(meter, table.c.legacy_meter_id, report.export_id) & (meter.c.tenant_id == table.c.tenant_id)
+        named = loaded(meter, table.c.legacy_meter_id, export_id) & (meter.c.tenant_id == table.c.tenant_id)
         values = {"meter_id": meter.c.id, "meter_id_source": sa.cast(sa.null(), sa.Text)}
         report.changed[table.name] = _reset(connection, table, table.outerjoin(meter, named), tenant, values)
 
@@ -154,14 +151,18 @@ _UNDO: dict[str, Callable[[sa.Connection, int, PartRollbackReport], None]] = {
 
 
 def _close_log(
-    connection: sa.Connection, request: PartRollback, parts: Sequence[str], report: PartRollbackReport
+    connection: sa.Connection,
+    request: PartRollback,
+    parts: Sequence[str],
+    exports: Collection[str],
+    report: PartRollbackReport,
 ) -> None:
     """Say in the run log that the steps are undone: what rests on them is shut until they have run again."""
     log, tenant = METER.books.run_log, request.partition
     undone = sorted({asset for part in parts for asset in _UNDONE[part]})
     connection.execute(
         sa.update(log)
-        .where(log.c.asset.in_(undone), log.c.partition == tenant, log.c.export_id == report.export_id)
+        .where(log.c.asset.in_(undone), log.c.partition == tenant, log.c.export_id.in_(exports))
         .where(log.c.dry_run.is_(False), log.c.finished_at.is_not(None))
         .values(status=Status.ROLLED_BACK.value)
     )

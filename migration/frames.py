@@ -39,15 +39,17 @@ class FrameStore:
         export_id: the export that the frames are made from.
         run_id: the run that writes.
         dry_run: whether to write apart from the live frames.
+        preview: of a dry run, what shares its frames: by default this run alone.
     """
 
     root: UPath
     export_id: str
     run_id: str
     dry_run: bool = False
+    preview: str = ""
 
     def _folder(self, *, dry: bool) -> UPath:
-        return self.root / "dry_run" / self.run_id if dry else self.root / self.export_id
+        return self.root / "dry_run" / (self.preview or self.run_id) if dry else self.root / self.export_id
 
     def write(
         self, asset: str, parts: Iterable[tuple[str | None, pd.DataFrame]], schema: pa.Schema | None = None

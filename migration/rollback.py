@@ -86,6 +86,8 @@ def roll_back(engine: sa.Engine, system: "System", request: RollbackRequest) -> 
     with engine.begin() as connection:
         ensure_schema(connection, system.metadata)
         runs = _runs(connection, system, request)
+        if system.has_independent_partitions:
+            lock_for_transaction(connection, system.name)
         for table in system.metadata.sorted_tables:
             lock_for_transaction(connection, f"{system.name}.{table.name}")
         report = RollbackReport(runs)

@@ -1,15 +1,17 @@
 """Making Dagster runs in this process and following them: one job, or a whole migration, stage by stage."""
 
+import datetime as dt
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import Any
 from uuid import uuid4
 
 import dagster as dg
+import sqlalchemy as sa
 
 from migration.declare.run import (
     EXPORT_TAG,
@@ -23,6 +25,7 @@ from migration.declare.run import (
 from migration.declare.system import Stage, System
 from migration.dev import prepare_dagster_home
 from migration.errors import SetupError
+from migration.exports.find import newest_export
 from migration.settings import Settings
 from migration.warehouse.shadow import shadow_name
 
@@ -148,31 +151,55 @@ def carry_through(
         SetupError: a name is no asset of the system.
     """
     _require_assets(location, request)
+    request = _of_one_export(location, settings, request)
     preview = {PREVIEW_TAG: str(uuid4())} if request.dry_run else {}
+    began = False
     with _instance_or_own(settings, instance) as dagster:
         for stage in stages_of(location.system):
             success = True
-            for planned in _planned(location, settings, stage, request, dagster):
+            for planned in _planned(location, settings, stage, request, dagster, previewed=began and request.dry_run):
                 finished = run_job(location, planned, request.options, on_step, preview, dagster)
                 success = success and finished.success
+                began = True
                 yield finished
             if not success:
                 return
 
 
+def _of_one_export(location: Location, settings: Settings, request: Request) -> Request:
+    """Let all stages read one export, whatever arrives meanwhile."""
+    if request.options.get("export_id") or len(stages_of(location.system)) == 1:
+        return request
+    newest = newest_export(settings.landing, location.system.name, dt.datetime.now(dt.UTC)).name
+    return replace(request, options={**request.options, "export_id": newest})
+
+
 def _planned(
-    location: Location, settings: Settings, stage: Stage, request: Request, instance: dg.DagsterInstance
+    location: Location,
+    settings: Settings,
+    stage: Stage,
+    request: Request,
+    instance: dg.DagsterInstance,
+    *,
+    previewed: bool,
 ) -> list[Planned]:
     """The runs of a stage; none where it has no asset that was asked for."""
     job = stage.dry_run_job if request.dry_run else stage.job
     selection = _selected(location, job, request.only)
     if selection == []:
         return []
-    keys = [""] if stage.keys is None else _partitions(location, settings, stage, request, instance)
+    if stage.keys is None:
+        return [Planned(job, selection)]
+    keys = _partitions(location, settings, stage.keys, request, previewed=previewed)
+    instance.add_dynamic_partitions(stage.partitions, keys)
     return [Planned(job, selection, key) for key in keys]
 
 
 def _require_assets(location: Location, request: Request) -> None:
+    if request.partitions and all(stage.keys is None for stage in stages_of(location.system)):
+        raise SetupError(
+            f"{location.system.name} has no independent partitions.", "Leave out --partition: a run takes them all."
+        )
     jobs = [stage.dry_run_job if request.dry_run else stage.job for stage in stages_of(location.system)]
     known = {key.path[-1] for job in jobs for key in _keys_of(location, job)}
     for name in request.only:
@@ -190,19 +217,25 @@ def _selected(location: Location, job: str, names: Sequence[str]) -> list[dg.Ass
 
 
 def _partitions(
-    location: Location, settings: Settings, stage: Stage, request: Request, instance: dg.DagsterInstance
+    location: Location, settings: Settings, stored: sa.Select[Any], request: Request, *, previewed: bool
 ) -> list[str]:
-    """The partitions to run: those asked for, or all that the tables hold; each is made known to Dagster."""
-    system, keys = location.system, list(request.partitions)
-    if not keys:
-        assert stage.keys is not None  # noqa: S101 - only asked for where there are any
-        with engine_of(settings.database_url, settings).connect() as connection:
-            if request.dry_run:
-                schema = str(system.metadata.schema)
-                connection.execution_options(schema_translate_map={schema: shadow_name(schema)})
-            keys = [str(key) for key in connection.scalars(stage.keys)]
-    instance.add_dynamic_partitions(stage.partitions, keys)
-    return keys
+    """The partitions to run: those asked for, or all that the tables hold.
+
+    Raises:
+        SetupError: a partition that was asked for is none of them.
+    """
+    system = location.system
+    with engine_of(settings.database_url, settings).connect() as connection:
+        if previewed:
+            schema = str(system.metadata.schema)
+            connection.execution_options(schema_translate_map={schema: shadow_name(schema)})
+        keys = [str(key) for key in connection.scalars(stored)]
+    unknown = [key for key in request.partitions if key not in keys]
+    if unknown:
+        raise SetupError(
+            f"{system.name} holds no partition {', '.join(unknown)}.", "Load an export that has it, or mend the key."
+        )
+    return [key for key in keys if key in request.partitions] if request.partitions else keys
 
 
 @contextmanager

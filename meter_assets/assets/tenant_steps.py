@@ -14,6 +14,7 @@ from meter_assets.partitions import BY_TENANT
 from migration.declare.asset import Write
 from migration.declare.step import Step
 from migration.errors import GateShut, Refused
+from migration.warehouse.runlog import Status
 
 _TENANT_ID = re.compile("[1-9][0-9]{0,18}")
 _GREATEST_ID = 2**63 - 1
@@ -69,7 +70,7 @@ def require_tenant(step: Step) -> None:
 
 
 def _require_load(step: Step) -> None:
-    """The tables must hold the run's export: a load that has begun since makes them another's.
+    """The tables must hold the run's export: a load begun since, and not rolled back, makes them another's.
 
     Raises:
         GateShut: they do not.
@@ -77,7 +78,7 @@ def _require_load(step: Step) -> None:
     log = step.books.run_log
     newest = (
         sa.select(log.c.export_id, log.c.run_id)
-        .where(log.c.asset.in_(_LOADS), log.c.dry_run.is_(False))
+        .where(log.c.asset.in_(_LOADS), log.c.dry_run.is_(False), log.c.status != Status.ROLLED_BACK.value)
         .order_by(log.c.started_at.desc())
         .limit(1)
     )

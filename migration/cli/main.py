@@ -16,6 +16,7 @@ from rich.text import Text
 
 from migration import embedded, runs
 from migration.cli import output
+from migration.cli.extracting import extract
 from migration.declare.failures import as_ours
 from migration.declare.parts import PartRollback
 from migration.declare.run import engine_of
@@ -85,12 +86,14 @@ def run(
     request = runs.Request(chosen, dry_run, tuple(only or ()), tuple(partition or ()))
     with _progress(f"{system} {'dry run' if dry_run else 'migration'}") as on_step:
         finished = list(runs.carry_through(location, settings, request, on_step))
+    if not finished:
+        raise SetupError(f"{system} holds nothing to run that for.", "Load an export first.")
     lines = _lines_of(engine, location, finished)
+    issues = _with_issues(engine, location, finished)
     if as_json:
         output.print_json(_as_json(finished, lines))
     else:
-        _print_finished(system, finished, lines)
-    issues = any(line.status == "dry_run_issues" for line in lines)
+        _print_finished(system, finished, lines, issues)
     if issues or any(not each.success or each.error_checks for each in finished):
         raise typer.Exit(FAILED)
 
@@ -101,6 +104,14 @@ def _lines_of(engine: sa.Engine, location: runs.Location, finished: Sequence[run
         return asset_lines(connection, location.system, log.c.run_id.in_([each.run_id for each in finished]))
 
 
+def _with_issues(engine: sa.Engine, location: runs.Location, finished: Sequence[runs.Finished]) -> set[str]:
+    """The dry runs that have found what would stop a live one."""
+    log = location.system.books.run_log
+    mine = log.c.run_id.in_([each.run_id for each in finished])
+    with engine.connect() as connection:
+        return set(connection.scalars(sa.select(log.c.run_id).where(mine, log.c.status == "dry_run_issues").distinct()))
+
+
 def _as_json(finished: Sequence[runs.Finished], lines: Sequence[AssetLine]) -> dict[str, Any]:
     """The runs for machines; what one run says stands at the top, whether or not there were more."""
     return {
@@ -108,7 +119,11 @@ def _as_json(finished: Sequence[runs.Finished], lines: Sequence[AssetLine]) -> d
         "run_id": finished[0].run_id if finished else None,
         "runs": [dataclasses.asdict(each) for each in finished],
         "assets": [dataclasses.asdict(line) for line in lines],
-        "failures": {name: why for each in finished for name, why in each.failures.items()},
+        "failures": {
+            f"{each.partition}: {name}" if each.partition else name: why
+            for each in finished
+            for name, why in each.failures.items()
+        },
         "checks": _checks_of(finished),
         "differences": {name: found for each in finished for name, found in each.differences.items()},
     }
@@ -124,33 +139,36 @@ def _checks_of(finished: Sequence[runs.Finished]) -> dict[str, dict[str, int]]:
     return total
 
 
-def _print_finished(system: str, finished: Sequence[runs.Finished], lines: Sequence[AssetLine]) -> None:
+def _print_finished(
+    system: str, finished: Sequence[runs.Finished], lines: Sequence[AssetLine], issues: set[str]
+) -> None:
     title = f"{finished[0].job} · run {finished[0].run_id}" if len(finished) == 1 else f"{system}: {len(finished)} runs"
     output.print_assets(title, lines, _checks_of(finished))
-    _print_partitions(finished)
+    _print_partitions(finished, issues)
     for each in finished:
         _print_differences(each)
         for step, why in each.failures.items():
-            output.print_problem(f"[{each.partition}] {step}" if each.partition else step, why)
+            output.print_problem(
+                step, why if why.startswith("[") or not each.partition else f"[{each.partition}] {why}"
+            )
     for line in _follow_up(finished):
         output.print_line(f"Then: {line}")
 
 
-def _print_partitions(finished: Sequence[runs.Finished]) -> None:
+def _print_partitions(finished: Sequence[runs.Finished], issues: set[str]) -> None:
     """How each independent partition ended."""
+
+    def how(each: runs.Finished) -> Text | str:
+        if not each.success:
+            return f"stopped at {each.stopped_at}"
+        return "a live run would stop" if each.run_id in issues else output.coloured("success")
+
     ended = [each for each in finished if each.partition]
     if ended:
         output.print_rows(
             "Partitions",
             ("partition", "ended", "run"),
-            [
-                (
-                    each.partition,
-                    output.coloured("success") if each.success else f"stopped at {each.stopped_at}",
-                    each.run_id,
-                )
-                for each in ended
-            ],
+            [(each.partition, how(each), each.run_id) for each in ended],
         )
 
 
@@ -515,3 +533,6 @@ def stop() -> None:
 def database_url() -> None:
     """Print the URL of the target database, for psql and other clients."""
     typer.echo(psycopg_url(read_settings()))
+
+
+app.command()(extract)

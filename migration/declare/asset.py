@@ -220,7 +220,7 @@ class _AssetRun:
             ensure_schema(connection, system.metadata)
         if run.dry_run:
             prepare_shadow(run.engine, system.metadata, run.preview)
-        frames = FrameStore(run.settings.work / system.name, export_id, run.run_id, run.dry_run)
+        frames = FrameStore(run.settings.work / system.name, export_id, run.run_id, run.dry_run, run.preview)
         log = RunLog(system.books.run_log, run.run_id, export_id, run.dry_run)
         return cls(declaration, context, run, export_id, frames, log)
 

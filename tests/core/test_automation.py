@@ -6,6 +6,7 @@ switched on and links hang on them: a rename shows in the review. `UPDATE_NAMES=
 writes the file anew.
 """
 
+import datetime as dt
 import json
 import os
 import threading
@@ -22,7 +23,9 @@ import pytest
 import yaml
 from upath import UPath
 
+import meter_assets.definitions as meter
 import samples
+from meter_assets.partitions import PARTITIONS_NAME
 from migration.automation import WEBHOOK_VARIABLE, rollback_job
 from migration.declare.run import RANGE_END_TAG, RANGE_START_TAG
 from migration.dev import PROJECT
@@ -217,9 +220,65 @@ def test_schedules_run_in_wib_and_are_off_until_somebody_switches_them_on(name: 
     assert len(schedule.evaluate_tick(dg.build_schedule_context()).run_requests or []) == 1
 
 
-def test_sensors_are_on_from_the_start() -> None:
-    for name in ("skynet_new_export", "skynet_run_failure"):
-        assert defs.resolve_sensor_def(name).default_status == dg.DefaultSensorStatus.RUNNING
+@pytest.mark.parametrize(
+    ("name", "cron", "zone", "job"),
+    [
+        ("meter_nightly_steps", "0 1 * * *", "Africa/Nairobi", "meter_steps_job"),
+        ("meter_checks_nightly", "0 4 * * *", None, "meter_checks"),
+        ("meter_purge_weekly", "0 5 * * 0", None, "meter_purge"),
+    ],
+)
+def test_schedules_of_meter_are_off_until_somebody_switches_them_on(
+    name: str, cron: str, zone: str | None, job: str
+) -> None:
+    schedule = meter.defs.resolve_schedule_def(name)
+    assert (schedule.cron_schedule, schedule.execution_timezone, schedule.job_name) == (cron, zone, job)
+    assert schedule.default_status == dg.DefaultScheduleStatus.STOPPED
+
+
+@pytest.mark.parametrize(("setting", "confirmed"), [(None, False), ("", False), ("yes", False), ("true", True)])
+def test_nightly_steps_of_meter_are_confirmed_by_the_environment_only(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, setting: str | None, confirmed: bool
+) -> None:
+    if setting is None:
+        monkeypatch.delenv("METER_NIGHTLY_CONFIRM", raising=False)
+    else:
+        monkeypatch.setenv("METER_NIGHTLY_CONFIRM", setting)
+    schedule = meter.defs.resolve_schedule_def("meter_nightly_steps")
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        instance.add_dynamic_partitions(PARTITIONS_NAME, ["3", "11"])
+        night = dt.datetime(2026, 3, 1, 22, tzinfo=dt.UTC)
+        requests: Any = schedule(dg.build_schedule_context(instance, scheduled_execution_time=night))
+    assert [request.partition_key for request in requests] == ["3", "11"]
+    assert len({request.run_key for request in requests}) == 2
+    for request in requests:
+        assert request.run_config["resources"]["migration_run"]["config"] == {"confirm": confirmed}
+
+
+@pytest.mark.parametrize(
+    ("definitions", "names"),
+    [
+        (defs, ("skynet_new_export", "skynet_run_failure")),
+        (meter.defs, ("meter_new_export", "meter_preview", "meter_run_failure")),
+    ],
+    ids=("skynet", "meter"),
+)
+def test_sensors_are_on_from_the_start(definitions: dg.Definitions, names: tuple[str, ...]) -> None:
+    for name in names:
+        assert definitions.resolve_sensor_def(name).default_status == dg.DefaultSensorStatus.RUNNING
+
+
+def test_a_new_export_of_meter_is_loaded_and_nothing_more(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("MIGRATION_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("MIGRATION_LANDING", str(tmp_path / "landing"))
+    samples.write_sample("meter", UPath(tmp_path / "landing"), "20260225T190000Z", scale=0.02)
+    sensor = meter.defs.resolve_sensor_def("meter_new_export")
+    result = sensor(dg.build_sensor_context())
+    assert isinstance(result, dg.SensorResult)
+    (request,) = result.run_requests or []
+    assert sensor.job_name == "meter_load_job"
+    assert request.run_config == {"resources": {"migration_run": {"config": {"export_id": "20260225T190000Z"}}}}
+    assert request.tags == {"migration/export_id": "20260225T190000Z"}
 
 
 # --- failure notice ---------------------------------------------------------------------------------------------------

@@ -6,31 +6,53 @@ import importlib
 import pkgutil
 import re
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pandas as pd
 import pytest
+import sqlalchemy as sa
 import typer
 
+import meter_assets
+import meter_assets.definitions as meter_definitions
+import meter_assets.tables as meter_tables
 import migration
 import skynet_assets
-from migration.automation import RollbackConfig
+from meter_assets import options as meter_options
+from meter_assets import rollback as meter_rollback
+from meter_assets import rules as meter_rules
+from meter_assets import sources as meter_sources
+from meter_assets.assets import billing as meter_billing
+from meter_assets.assets import full_validation, payment_meter_ids
+from meter_assets.assets import meters as meter_meters
+from meter_assets.assets import payments as meter_payments
+from meter_assets.assets import people as meter_people
+from meter_assets.parsing import rows as meter_rows
+from meter_assets.partitions import PARTITIONS_NAME
+from migration import runs
+from migration.automation import Automation, RollbackConfig
 from migration.cli.main import app
+from migration.declare.resolving import PROBLEM, Resolution
 from migration.declare.run import MigrationRun
+from migration.declare.system import System
 from migration.errors import MigrationError
 from migration.exports.manifest import MANIFEST_NAME
 from migration.fetch import Problem as FetchProblem
 from migration.outcome import Outcome, Rule
 from migration.warehouse.runlog import Status
-from skynet_assets import rules, sources, tables
+from skynet_assets import rules, sources
 from skynet_assets.assets import branches, customers, packages, payments, photos, routers
 from skynet_assets.assets.photos import policy_from_environment
 from skynet_assets.automation import AUTOMATION
 from skynet_assets.definitions import SYSTEM, defs
 from skynet_assets.months import MONTHS
+
+# After the definitions: it looks at assets that they have declared.
+meter_automation = importlib.import_module("meter_assets.automation")
 
 PROJECT = Path(__file__).resolve().parents[2]
 README = PROJECT / "README.md"
@@ -41,6 +63,7 @@ TEXTS = {page: page.read_text(encoding="utf-8") for page in PAGES}
 OPERATING = TEXTS[DOCS / "operating.md"]
 CHECKS = TEXTS[DOCS / "checks.md"]
 SKYNET = TEXTS[DOCS / "systems" / "skynet.md"]
+METER = TEXTS[DOCS / "systems" / "meter.md"]
 
 SETTING = re.compile(r"(?:MIGRATION|SKYNET)(?:_[A-Z]+)+")
 REASON = re.compile(r"[A-Z]+(?:_[A-Z]+)+")
@@ -55,38 +78,74 @@ def words(text: str) -> frozenset[str]:
     return frozenset(word for piece in (*spans, *blocks) for word in re.findall(r"[A-Za-z_][A-Za-z0-9_-]*", piece))
 
 
-def section(heading: str) -> str:
-    """What `docs/checks.md` has under a heading."""
-    return CHECKS.split(f"\n{heading}\n")[1].split("\n## ")[0]
+def section(heading: str, page: str = CHECKS) -> str:
+    """What a page, by default `docs/checks.md`, has under a heading."""
+    return page.split(f"\n{heading}\n")[1].split("\n## ")[0]
 
 
 def undocumented(names: Iterable[str], text: str) -> list[str]:
     return sorted(set(names) - words(text))
 
 
+@dataclass(frozen=True)
+class Documented:
+    """A system that is built, and the page that it is described on."""
+
+    page: str
+    system: System
+    definitions: dg.Definitions
+    automation: Automation
+    package: Any
+
+    def __str__(self) -> str:
+        return self.system.name
+
+    @property
+    def groups(self) -> set[str]:
+        graph = self.definitions.resolve_asset_graph()
+        return {str(graph.get(key).group_name) for key in graph.get_all_asset_keys()}
+
+    @property
+    def automated(self) -> set[str]:
+        return {each.name for kind in ("jobs", "schedules", "sensors") for each in getattr(self.automation, kind)}
+
+
+BUILT = (
+    Documented(SKYNET, SYSTEM, defs, AUTOMATION, skynet_assets),
+    Documented(METER, meter_definitions.SYSTEM, meter_definitions.defs, meter_automation.AUTOMATION, meter_assets),
+)
+each_system = pytest.mark.parametrize("built", BUILT, ids=str)
+
+
 # --- names ------------------------------------------------------------------------------------------------------------
 
 
-def test_every_asset_is_documented() -> None:
-    keys = defs.resolve_asset_graph().get_all_asset_keys()
-    assert undocumented((key.path[-1] for key in keys), SKYNET) == []
+def test_every_system_that_is_built_is_looked_at() -> None:
+    assert [str(built) for built in BUILT] == runs.built()
 
 
-def test_every_target_table_and_group_is_documented() -> None:
-    graph = defs.resolve_asset_graph()
-    groups = {graph.get(key).group_name for key in graph.get_all_asset_keys()}
-    assert undocumented((table.name for table in tables.metadata.tables.values()), SKYNET) == []
-    assert undocumented((group for group in groups if group), SKYNET) == []
-    assert undocumented((source.name for source in sources.ALL), SKYNET) == []
+@each_system
+def test_every_asset_is_documented(built: Documented) -> None:
+    keys = built.definitions.resolve_asset_graph().get_all_asset_keys()
+    assert undocumented((key.path[-1] for key in keys), built.page) == []
 
 
+@each_system
+def test_every_target_table_and_group_is_documented(built: Documented) -> None:
+    assert undocumented((table.name for table in built.system.metadata.tables.values()), built.page) == []
+    assert undocumented(built.groups, built.page) == []
+    assert undocumented((source.name for source in built.system.sources), built.page) == []
+
+
+@each_system
 @pytest.mark.parametrize("kind", ["jobs", "schedules", "sensors"])
-def test_all_automation_is_documented(kind: str) -> None:
-    assert undocumented((each.name for each in getattr(AUTOMATION, kind)), OPERATING) == []
+def test_all_automation_is_documented(kind: str, built: Documented) -> None:
+    assert undocumented((each.name for each in getattr(built.automation, kind)), OPERATING) == []
 
 
-def test_the_docs_say_which_schedules_and_sensors_are_on() -> None:
-    for each in (*AUTOMATION.schedules, *AUTOMATION.sensors):
+@each_system
+def test_the_docs_say_which_schedules_and_sensors_are_on(built: Documented) -> None:
+    for each in (*built.automation.schedules, *built.automation.sensors):
         row = next(line for line in OPERATING.splitlines() if line.startswith(f"| `{each.name}`"))
         running = each.default_status.value == "RUNNING"
         assert row.split("|")[2].strip() == ("on" if running else "stopped"), each.name
@@ -100,8 +159,37 @@ def test_the_docs_name_no_job_that_does_not_exist() -> None:
     assert shown - known - groups - {"skynet_assets", "skynet_roll_back", "skynet__dry_run"} == set()
 
 
+# Names that begin like a job's: packages, schemas and operations; what tables, checks and files of Meter are called.
+_ALSO_METER = {
+    *(column.name for table in meter_tables.metadata.tables.values() for column in table.columns),
+    *(table.name for table in meter_tables.metadata.tables.values()),
+    *(check.name for each in meter_definitions.SYSTEM.declarations.values() for check in each.checks),
+    *meter_definitions.SYSTEM.declarations,
+    *(meter_automation.tenant_rollback.nodes_in_topological_order[0].name,),
+    PARTITIONS_NAME,
+    "meter_assets",
+    "meter__dry_run",
+}
+
+
+def test_the_docs_name_no_job_of_meter_that_does_not_exist() -> None:
+    built = BUILT[1]
+    shown = {word for text in TEXTS.values() for word in words(text) if word.startswith("meter_")}
+    assert shown - built.automated - built.groups - _ALSO_METER == set()
+
+
 def test_every_run_option_is_documented() -> None:
     assert undocumented([*MigrationRun.model_fields, *RollbackConfig.model_fields], OPERATING) == []
+    config = meter_automation.TenantRollbackConfig.model_fields
+    assert undocumented([*meter_options.MeterRun.model_fields, *config], METER) == []
+    assert undocumented([*meter_options.MeterRun.model_fields, *config], OPERATING) == []
+    allowed = ("ERROR", "CRITICAL", "CHARGES_PLUS_OPENING", "TOTAL_AMOUNT", "ZERO", "KEEP")
+    assert undocumented((getattr(meter_options, name) for name in allowed), METER) == []
+
+
+def test_every_part_of_a_rollback_is_documented() -> None:
+    parts = re.findall(r"^\| `(\w+)` \|", section("## Rollback", METER), re.MULTILINE)
+    assert parts == list(meter_rollback.PARTS)
 
 
 def test_every_status_is_documented() -> None:
@@ -110,7 +198,7 @@ def test_every_status_is_documented() -> None:
 
 
 def test_every_error_is_documented() -> None:
-    for package in (migration, skynet_assets):
+    for package in (migration, *(built.package for built in BUILT)):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             importlib.import_module(module.name)
     kinds = {error.__name__ for error in _descendants(MigrationError) if not error.__module__.startswith("tests")}
@@ -121,6 +209,19 @@ def _descendants(error: type[Exception]) -> Iterator[type[Exception]]:
     for each in error.__subclasses__():
         yield each
         yield from _descendants(each)
+
+
+def test_every_refusal_is_documented() -> None:
+    codes = {
+        node.args[0].value
+        for module in sources_of("migration", "meter_assets")
+        for node in ast.walk(module)
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Refused"
+        if isinstance(node.args[0], ast.Constant)
+    }
+    assert {"CONFIRMATION_REQUIRED", "DRY_RUN_DISTURBED"} <= codes
+    table = OPERATING.split("\n### Refused")[1].split("\n### ")[0]
+    assert set(re.findall(r"^\| `([A-Z_]+)` \|", table, re.MULTILINE)) == codes
 
 
 # --- settings ---------------------------------------------------------------------------------------------------------
@@ -143,6 +244,32 @@ def test_every_setting_is_documented() -> None:
     in_make = set(SETTING.findall((PROJECT / "Makefile").read_text(encoding="utf-8")))
     assert {"MIGRATION_HOME", "SKYNET_EXPORT_TOKEN"} <= in_code
     assert undocumented(in_code | in_make, OPERATING) == []
+    # Codes of Meter begin like its settings; only these are read from the environment.
+    of_meter = set(_read_from_environment("meter_assets"))
+    assert of_meter == {meter_automation.NIGHTLY_CONFIRM}
+    assert set(re.findall(r"^\| `(METER_\w+)` \|", section("## Settings", OPERATING), re.MULTILINE)) == of_meter
+    assert undocumented(of_meter, METER) == []
+
+
+def _read_from_environment(package: str) -> Iterator[str]:
+    """The names that the modules of a package look up in `os.environ`, themselves or by a constant of the module."""
+    for module in sources_of(package):
+        named = {
+            target.id: node.value.value
+            for node in module.body
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
+            for target in node.targets
+            if isinstance(target, ast.Name)
+        }
+        for node in ast.walk(module):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                looked_up, of = node.args[:1], node.func.value
+            elif isinstance(node, ast.Subscript):
+                looked_up, of = [node.slice], node.value
+            else:
+                continue
+            if looked_up and ast.unparse(of) == "os.environ":
+                yield str(named.get(ast.unparse(looked_up[0])) or ast.literal_eval(looked_up[0]))
 
 
 def test_the_docs_name_no_setting_that_does_not_exist() -> None:
@@ -153,7 +280,7 @@ def test_the_docs_name_no_setting_that_does_not_exist() -> None:
 
 def _code_files() -> Iterator[Path]:
     yield PROJECT / "Makefile"
-    for package in ("migration", "skynet_assets", "tests"):
+    for package in ("migration", "skynet_assets", "meter_assets", "tests"):
         yield from (path for path in (PROJECT / package).rglob("*.py") if path != Path(__file__).resolve())
 
 
@@ -181,6 +308,42 @@ def test_every_check_is_in_the_matrix() -> None:
     names = {check.name for declaration in SYSTEM.declarations.values() for check in declaration.checks}
     assert undocumented((name for name in names if not name.endswith("_conservation")), matrix) == []
     assert "…_conservation" in matrix
+
+
+_LOADS = {table.name for table in meter_tables.LOADED}
+
+
+def test_every_check_of_meter_is_documented_as_it_is_declared() -> None:
+    text = section("## Checks", METER)
+    rows = {tuple(cell.strip() for cell in line.strip("|").split("|")) for line in text.splitlines() if "|" in line}
+    shown = {row[0].strip("`") for row in rows if row[0].startswith("`")}
+    declared = set()
+    for declaration in meter_definitions.SYSTEM.declarations.values():
+        for check in declaration.checks:
+            levels = ", ".join(name for name, limits in (("WARN", check.warn), ("ERROR", check.error)) if limits)
+            last = (check.limits_text(), levels, "yes" if check.blocking else "no")
+            row = (f"`{check.name}`", f"`{declaration.name}`", check.description, *last)
+            # What all loads have is said once, with … for the table.
+            of_load = (f"`{check.name}`", check.description.replace(f" {declaration.name} ", " … "), *last)
+            assert row in rows or (declaration.name in _LOADS and of_load in rows), f"{declaration.name} {check.name}"
+            declared.add(check.name)
+    assert shown == declared
+
+
+def test_the_checks_that_every_load_of_meter_has_are_those_said_once() -> None:
+    rows = [line.split("|")[1:-1] for line in section("## Checks", METER).splitlines() if line.startswith("| `")]
+    once = {row[0].strip(" `") for row in rows if len(row) == 5}
+    assert once
+    for name in _LOADS:
+        names = {check.name for check in meter_definitions.SYSTEM.declarations[name].checks}
+        assert once - names == ({"orphan_rate"} if name == "tenants" else set()), name
+
+
+def test_every_check_of_meter_is_in_its_matrix() -> None:
+    matrix = section("## Failure kind × check: Meter")
+    names = {check.name for each in meter_definitions.SYSTEM.declarations.values() for check in each.checks}
+    assert undocumented((name for name in names if not name.endswith("_orphans")), matrix) == []
+    assert "…_orphans" in matrix
 
 
 # --- codes of rows ----------------------------------------------------------------------------------------------------
@@ -266,6 +429,115 @@ def test_every_code_in_capitals_is_documented() -> None:
     assert undocumented(codes | answers, CHECKS) == []
 
 
+# --- codes of Meter ---------------------------------------------------------------------------------------------------
+
+_Parsed = Callable[[pd.DataFrame], pd.DataFrame]
+_METER_ROWS: dict[str, tuple[_Parsed, Any, Callable[[sa.Table, str], Resolution] | None]] = {
+    "tenants": (meter_people.parsed_tenants, meter_sources.tenants, None),
+    "customers": (meter_people.parsed_users, meter_sources.users, meter_people._resolved_customers),
+    "meters": (meter_meters.parsed_meters, meter_sources.meters, meter_meters._resolved_meters),
+    "meter_assignments": (
+        meter_meters.parsed_assignments,
+        meter_sources.meter_assignments,
+        meter_meters._resolved_assignments,
+    ),
+    "bills": (meter_billing.parsed_bills, meter_sources.bills, meter_billing._resolved_bills),
+    "invoices": (meter_billing.parsed_invoices, meter_sources.invoices, meter_billing._resolved_invoices),
+    "invoice_bills": (meter_billing.parsed_links, meter_sources.invoice_bills, meter_billing._resolved_links),
+    "payments": (meter_payments.parsed_payments, meter_sources.payments, meter_payments._resolved_payments),
+    "overpayments": (
+        meter_payments.parsed_overpayments,
+        meter_sources.overpayments,
+        meter_payments._resolved_overpayments,
+    ),
+}
+
+
+@pytest.fixture
+def meter_codes(monkeypatch: pytest.MonkeyPatch) -> dict[str, set[tuple[str, str]]]:
+    """Per kind of code (rejects, skips, warnings) the pairs of a table of Meter and a code that its rows may get."""
+    known: dict[str, set[tuple[str, str]]] = {"rejects": set(), "skips": set(), "warnings": set()}
+    join, flags = meter_rows._joined, set[str]()
+
+    def recorded(warnings: Any, index: pd.Index) -> pd.Series:
+        flags.update(warnings)
+        return join(warnings, index)
+
+    monkeypatch.setattr(meter_rows, "_joined", recorded)
+    for table, (parsed, source, resolve) in _METER_ROWS.items():
+        flags.clear()
+        frame = parsed(_cells(source.columns, id="1"))
+        known["warnings"] |= {(table, code) for code in flags}
+        for rule in getattr(meter_rules, table.removesuffix("s")):
+            kind = "rejects" if rule.outcome is Outcome.REJECTED else "skips"
+            known[kind].add((table, rule.code))
+        if resolve is not None:
+            columns = [sa.Column(name, sa.Numeric) for name in frame.columns if not name.endswith(PROBLEM)]
+            resolution = resolve(sa.Table("stage", sa.MetaData(), *columns), "export")
+            known["rejects"] |= {(table, code) for code, _ in resolution.rejects}
+            known["warnings"] |= {(table, code) for code in resolution.warnings}
+    assert set(_METER_ROWS) == _LOADS
+    return known
+
+
+def _first_cells(heading: str) -> set[str]:
+    """The codes in the first cells of the tables under a heading of Meter's page."""
+    lines = [line for line in section(heading, METER).splitlines() if line.startswith("| `")]
+    return {code for line in lines for code in re.findall(r"`(\w+)`", line.split("|")[1])}
+
+
+def test_every_reason_code_of_meter_is_documented(meter_codes: dict[str, set[tuple[str, str]]]) -> None:
+    assert _first_cells("## Reason codes") == {code for _, code in meter_codes["rejects"]}
+
+
+def test_every_skip_rule_of_meter_is_documented(meter_codes: dict[str, set[tuple[str, str]]]) -> None:
+    steps = {
+        ast.literal_eval(node.slice)
+        for module in sources_of("meter_assets")
+        for node in ast.walk(module)
+        if isinstance(node, ast.Subscript) and getattr(node.value, "attr", "") == "skipped_by"
+    }
+    assert _first_cells("## Skip rules") == {code for _, code in meter_codes["skips"]} | steps
+
+
+def test_every_warning_of_meter_is_documented_with_its_tables(meter_codes: dict[str, set[tuple[str, str]]]) -> None:
+    shown = set()
+    for line in section("## Warnings", METER).splitlines():
+        if line.startswith("| `"):
+            codes, where = (set(re.findall(r"`(\w+)`", cell)) for cell in line.split("|")[1:3])
+            shown |= {(table, code) for code in codes for table in where or _LOADS}
+    assert shown == meter_codes["warnings"] | {("full_validation", full_validation.SKIPPED)}
+
+
+def test_every_review_reason_of_meter_is_documented() -> None:
+    module = ast.parse(Path(str(payment_meter_ids.__file__)).read_text(encoding="utf-8"))
+    texts = {node.value for node in ast.walk(module) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    sources = {*meter_tables.PAYMENT_METER_SOURCES, *meter_tables.CREDIT_METER_SOURCES}
+    assert _first_cells("## Review reasons") == {text for text in texts if REASON.fullmatch(text)} - sources
+    assert undocumented(sources, section("## The five steps", METER)) == []
+
+
+def test_every_finding_of_meter_is_documented_with_its_severity() -> None:
+    module = ast.parse(Path(str(full_validation.__file__)).read_text(encoding="utf-8"))
+    calls = [n for n in ast.walk(module) if isinstance(n, ast.Call) and getattr(n.func, "id", "") == "_Finding"]
+    found = {ast.literal_eval(call.args[0]): call.args[2] for call in calls}
+    shown = {
+        cells[1].strip(" `"): cells[3].strip()
+        for line in section("## Findings", METER).splitlines()
+        if line.startswith("| `") and (cells := line.split("|"))
+    }
+    assert shown.keys() == found.keys()
+    for name, severity in found.items():
+        if isinstance(severity, ast.Constant):
+            assert shown[name] == severity.value, name
+
+
+def test_every_code_in_capitals_of_meter_is_documented() -> None:
+    codes = {text for text in constants("meter_assets") if REASON.fullmatch(text)}
+    assert {"FIRST_INACTIVE", "LEGACY_IDENTITY", "EXPORT_SHRANK"} <= codes
+    assert undocumented(codes, METER) == []
+
+
 # --- commands ---------------------------------------------------------------------------------------------------------
 
 COMMANDS: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
@@ -310,7 +582,7 @@ def test_every_run_option_shown_exists() -> None:
     for _, arguments in _shown_commands("migrate"):
         for flag, value in zip(arguments, arguments[1:], strict=False):
             if flag == "--set":
-                assert value.partition("=")[0] in {*MigrationRun.model_fields, "key"}
+                assert value.partition("=")[0] in {*meter_options.MeterRun.model_fields, "key"}
 
 
 def test_every_make_target_is_documented_and_every_one_shown_exists() -> None:
@@ -377,17 +649,27 @@ def test_the_code_of_the_developers_page_makes_a_system() -> None:
     for block in blocks:
         exec(compile(block, "docs/developing.md", "exec"), module)  # noqa: S102 - our own page
     keys = module["defs"].resolve_asset_graph().get_all_asset_keys()
-    names = {"landing_zone", "export", "depots", "parcels_clean", "parcels"}
+    names = {"landing_zone", "export", "depots", "parcels_clean", "parcels", "scans", "scan_places"}
     assert keys == {dg.AssetKey(["parcels", name]) for name in names}
-    assert {job.name for job in module["automation"].jobs} >= {"parcels_migration", "parcels_dry_run"}
+    jobs = {job.name for job in module["automation"].jobs}
+    assert jobs >= {"parcels_migration"} | {
+        job for stage in module["PARCELS"].stages for job in (stage.job, stage.dry_run_job)
+    }
+    assert {job.name for job in module["defs"].resolve_all_job_defs()} >= jobs
 
 
-def test_every_table_shown_exists() -> None:
-    known = {table.name for table in tables.metadata.tables.values()}
-    shown = {name for text in TEXTS.values() for name in re.findall(r"\bskynet\.([a-z_]+)\b(?!\()", text)}
+@each_system
+def test_every_table_shown_exists(built: Documented) -> None:
+    known = {table.name for table in built.system.metadata.tables.values()}
+    schema = rf"\b{built}(?:__dry_run)?\.([a-z_]+)\b(?!\()"
+    shown = {name for text in TEXTS.values() for name in re.findall(schema, text)}
     assert shown - known - {"md"} == set()
 
 
 def test_what_the_docs_say_of_partitions_and_files_is_so() -> None:
     assert f"`{MONTHS.get_first_partition_key()}`" in SKYNET
+    assert f"`{PARTITIONS_NAME}`" in METER
+    for source in meter_sources.ALL:
+        keys = ", ".join(f"`{key}`" for key in source.required_keys)
+        assert re.search(rf"^\| `{source.name}` \| (yes|no;.*) \| {keys} \|$", METER, re.MULTILINE), source.name
     assert f"`{MANIFEST_NAME}`" in OPERATING
