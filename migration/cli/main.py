@@ -488,7 +488,7 @@ def _roll_back_part(engine: sa.Engine, location: runs.Location, request: PartRol
 
 @app.command()
 def sample(
-    system: Annotated[str, typer.Argument(help="A system; by default all that have samples.")] = "",
+    system: Annotated[str, typer.Argument(help="A system; by default all that are built.")] = "",
     seed: Annotated[int, typer.Option(help="The same seed writes the same bytes.")] = 1,
     scale: Annotated[float, typer.Option(min=0, help="1 = the real volumes.")] = 1.0,
     file_format: Annotated[FileFormat, typer.Option("--format", help="Format of the files.")] = "json",
@@ -502,7 +502,7 @@ def sample(
     settings.landing.mkdir(parents=True, exist_ok=True)
     write = samples.next_sample if following else samples.write_sample
     month = samples.month_after(samples.DEFAULT_MONTH) if following else samples.DEFAULT_MONTH
-    for name in [system] if system else list(samples.SYSTEMS):
+    for name in [system] if system else [each for each in runs.built() if each in samples.SYSTEMS]:
         if name not in samples.SYSTEMS:
             raise SetupError(f"There is no sample of {name}.", f"Samples: {', '.join(samples.SYSTEMS)}.")
         export_id = samples.default_export_id(month)
