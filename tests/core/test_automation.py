@@ -25,6 +25,7 @@ from upath import UPath
 
 import meter_assets.definitions as meter
 import samples
+from meter_assets import automation
 from meter_assets.partitions import PARTITIONS_NAME
 from migration.automation import WEBHOOK_VARIABLE, rollback_job
 from migration.declare.run import RANGE_END_TAG, RANGE_START_TAG
@@ -244,6 +245,9 @@ def test_nightly_steps_of_meter_are_confirmed_by_the_environment_only(
         monkeypatch.delenv("METER_NIGHTLY_CONFIRM", raising=False)
     else:
         monkeypatch.setenv("METER_NIGHTLY_CONFIRM", setting)
+    monkeypatch.setattr(
+        automation, "_loaded_tenants", lambda instance: instance.get_dynamic_partitions(PARTITIONS_NAME)
+    )
     schedule = meter.defs.resolve_schedule_def("meter_nightly_steps")
     with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
         instance.add_dynamic_partitions(PARTITIONS_NAME, ["3", "11"])
