@@ -10,11 +10,15 @@ from decimal import Decimal
 
 from upath import UPath
 
-from samples import meter, skynet
+from samples import booking, meter, skynet
 from samples.pools import month_after
 from samples.writing import SampleSpec, SampleSystem, publish
 
-SYSTEMS: dict[str, SampleSystem] = {"skynet": skynet.SYSTEM, "meter": meter.SYSTEM}
+SYSTEMS: dict[str, SampleSystem] = {
+    "skynet": skynet.SYSTEM,
+    "meter": meter.SYSTEM,
+    "booking": booking.SYSTEM,
+}
 
 DEFAULT_MONTH = date(2026, 2, 1)
 

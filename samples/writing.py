@@ -17,8 +17,16 @@ from upath import UPath
 from migration.exports import writing
 from migration.exports.find import FORMATS
 from migration.exports.manifest import MANIFEST_NAME as MANIFEST
+from migration.exports.writing import (
+    Cell,
+    Record,
+    WrittenFile,
+    is_export_id,
+    publication,
+    without_surrogates,
+    write_manifest,
+)
 from migration.exports.writing import ExportTable as SampleTable
-from migration.exports.writing import Record, WrittenFile, is_export_id, publication, without_surrogates, write_manifest
 
 __all__ = [
     "FORMATS",
@@ -59,10 +67,12 @@ class SampleSystem:
     Attributes:
         name: folder of its exports in the landing zone.
         tables: the tables of one sample.
+        cell: makes the text cells of CSV and Parquet; None is `text_cell`.
     """
 
     name: str
     tables: Callable[[SampleSpec], list[SampleTable]]
+    cell: Cell | None = None
 
 
 def publish(
@@ -91,7 +101,8 @@ def publish(
         raise ValueError(f"{export_id!r} is no export id: readers of a landing zone would pass it over.")
     final = landing / system.name / export_id
     with publication(final, final.parent / f".tmp-{export_id}") as folder:
-        files = [write_table(folder, table, format=format, gzip=gzip) for table in system.tables(spec)]
+        cell = system.cell or text_cell
+        files = [write_table(folder, table, format=format, gzip=gzip, cell=cell) for table in system.tables(spec)]
         write_manifest(folder, system.name, spec.exported_at, files)
     return final
 

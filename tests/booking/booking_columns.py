@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
+from booking_assets.parsing.contacts import email, emails
 from booking_assets.parsing.currencies import countries, country, currencies, currency
 from booking_assets.parsing.json_values import json_texts, json_value
 from booking_assets.parsing.names import name_key, name_keys, slug, slugs
@@ -19,6 +20,7 @@ from booking_assets.parsing.numbers import (
     primary_key,
     primary_keys,
 )
+from booking_assets.parsing.phones import e164, e164s, fallback_phone, fallback_phones
 from booking_assets.parsing.problem import Problem
 from booking_assets.parsing.texts import raw_text, raw_texts, text, texts, upper, uppers
 from booking_assets.parsing.times import (
@@ -56,6 +58,7 @@ CLOCKS: Pair = (clock, clocks)
 ALL = [
     *(TEXTS, RAWS, UPPERS, INTEGERS, KEYS, MONEY, BOOLEANS, TIMES, BALI, BIRTHS, CLOCKS),
     *((currency, currencies), (country, countries), (slug, slugs), (name_key, name_keys), (json_text, json_texts)),
+    *((e164, e164s), (fallback_phone, fallback_phones), (email, emails)),
 ]
 
 
