@@ -230,6 +230,7 @@ _ARROW_TYPES: tuple[tuple[Any, pa.DataType], ...] = (
     (sa.Boolean, pa.bool_()),
     (sa.DateTime, pa.timestamp("us", tz="UTC")),
     (sa.Date, pa.date32()),
+    (sa.Time, pa.time64("us")),
     (sa.Uuid, pa.string()),
     (pg.JSONB, pa.string()),
     (sa.ARRAY, pa.string()),

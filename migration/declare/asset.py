@@ -210,6 +210,7 @@ class _AssetRun:
     export_id: str
     frames: FrameStore
     log: RunLog
+    _refused: set[str | None] = field(default_factory=set)
 
     @classmethod
     def begin(cls, declaration: Declaration, context: dg.AssetExecutionContext, options: MigrationRun) -> "_AssetRun":
@@ -362,8 +363,7 @@ class _AssetRun:
     def _transact(self, step: Step) -> StepReport:
         started = time.perf_counter()
         with step.transaction(lambda connection: self._lock(connection, step.partition)) as connection:
-            if self.declaration.guard is not None:
-                self.declaration.guard(step)
+            self._ask(step)
             self.log.close_interrupted(connection, self.declaration.name, step.partition)
             digest = self._inputs_digest(connection, step)
             known = self._already_written(connection, step, digest)
@@ -385,6 +385,16 @@ class _AssetRun:
         return StepReport(
             step.partition, step.tally, step.changes, judgements, blocked, fingerprint, step.facts, elapsed(started)
         )
+
+    def _ask(self, step: Step) -> None:
+        """Ask the guard whether the step may begin; what is refused here has not run, so its gates stay as they are."""
+        if self.declaration.guard is None:
+            return
+        try:
+            self.declaration.guard(step)
+        except (Refused, GateShut):
+            self._refused.add(step.partition)
+            raise
 
     def _inputs_digest(self, connection: sa.Connection, step: Step) -> str | None:
         """The hash of everything that the step's result follows from; None where that cannot be said."""
@@ -457,6 +467,9 @@ class _AssetRun:
             status = Status.DRY_RUN_ISSUES
         try:
             with self.run.engine.begin() as connection:
+                if partition in self._refused:
+                    self.log.withdraw(connection, name, partition)
+                    return
                 self.log.finish(connection, name, partition, status, Tally(), error=f"{error.kind}: {error}")
         except SQLAlchemyError:
             self.context.log.warning("The failure could not be written to the run log: the database is unreachable.")

@@ -367,7 +367,8 @@ class System:
                 upstream,
                 checks,
                 registers=registers,
-                remembers_inputs=True,
+                # What runs after the upsert looks at more than the inputs.
+                remembers_inputs=load.after_upsert is None,
             )
 
         return declare

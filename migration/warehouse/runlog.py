@@ -94,6 +94,12 @@ class RunLog:
         values = {"status": Status.FAILED.value, "error": INTERRUPTED, "finished_at": sa.func.clock_timestamp()}
         self._execute(connection, sa.update(log).where(dead).values(values))
 
+    def withdraw(self, connection: sa.Connection, asset: str, partition: str | None) -> None:
+        """Take back that an asset runs: it was refused before it began."""
+        log = self.table
+        mine = sa.and_(log.c.run_id == self.run_id, log.c.asset == asset, log.c.status == Status.RUNNING.value)
+        self._execute(connection, sa.delete(log).where(mine, log.c.partition.is_not_distinct_from(partition)))
+
     def abandon(self, connection: sa.Connection, asset: str, error: str) -> None:
         """Say that the partitions of an asset that this run has not ended will not be run by it."""
         log = self.table
