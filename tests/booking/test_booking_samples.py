@@ -700,7 +700,7 @@ DIRT: dict[str, dict[str, dict[str, Detector]]] = {
         },
         "package_id": {"null": exactly(None), "given": of_type(int)},
         "source": {
-            **{s: exactly(s) for s in CHANNELS},
+            **{s: exactly(s) for s in sorted(CHANNELS)},
             **{"lower": exactly("gyg"), "unknown": exactly("AIRBNB"), "null": exactly(None), "typed": exactly("klook")},
         },
         "tour_date": TIMES | {"Bali midnight": like(r".*T16:00:00\.000Z"), "day": like(r"\d{4}-\d\d-\d\d")},
