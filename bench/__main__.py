@@ -14,11 +14,15 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 RUNS = int(os.environ.get("BENCH_RUNS", "3"))
 ROWS = int(os.environ.get("BENCH_ROWS", "1000000"))
+PAYMENTS = int(os.environ.get("BENCH_PAYMENTS", "1000000"))
+METER_SCALE = 30
 PORT = 3977
 
 
@@ -93,6 +97,91 @@ def bench_dev(home: Path) -> None:
     print(f"(e) make dev until the UI answers        {spread(seconds)} s")
 
 
+def bench_meter(home: Path) -> None:
+    """(f) the steps against hand-written SQL, (g) what they cost beside it, (h) the seed's size, (i) the loads."""
+    bench_meter_steps(home)
+    bench_meter_whole(home)
+    bench_meter_load(home)
+
+
+def bench_meter_steps(home: Path) -> None:
+    """Our steps and the same by hand, in turn, each on a copy of one database."""
+    small = PAYMENTS // 10
+    for size in (small, PAYMENTS):
+        measure(home, "bench.meter", "prepare", str(size))
+    ours, by_hand = [], []
+    for _ in range(RUNS):
+        by_hand.append(measure(home, "bench.meter", "by_hand", str(PAYMENTS)))
+        ours.append(measure(home, "bench.meter", "ours", str(PAYMENTS)))
+    for run in (*ours, *by_hand):
+        different = [name for name, rows in run["results"].items() if rows != ours[0]["results"][name]]
+        if different:
+            sys.exit(f"Not the same rows in {', '.join(different)}.")
+    print(f"{PAYMENTS:,} payments of six tenants; {RUNS} runs in turn, median [min-max]; all left the same rows")
+    pairs = list(zip(ours, by_hand, strict=True))
+    for name in ours[0]["steps"]:
+        ratios = spread([a["steps"][name] / b["steps"][name] for a, b in pairs])
+        print(f"    {name:<25} {spread([a['steps'][name] for a in ours])} s, ratio {ratios}")
+    totals = [sum(run["steps"].values()) for run in ours]
+    ratios = [total / sum(run["steps"].values()) for total, run in zip(totals, by_hand, strict=True)]
+    print(f"(f) five steps / the same by hand        {spread(ratios)}   steps {spread(totals)} s")
+    cpu = spread([a["server_cpu"] / b["server_cpu"] for a, b in pairs])
+    print(f"    the same in processor time of the server  {cpu}")
+    outside = [run["wall"] - total for run, total in zip(ours, totals, strict=True)]
+    print(f"(g) outside the steps, six runs          {spread(outside)} s; peak memory {ours[-1]['peak_mb']} MB")
+    few = measure(home, "bench.meter", "ours", str(small))["statements"]
+    same = "as many" if few == ours[0]["statements"] else f"NOT as many: {few}"
+    print(f"    statements per step {ours[0]['statements']}; {same} at {small:,}")
+
+
+def bench_meter_whole(home: Path) -> None:
+    """The sample of the seed's size, from `migrate run` to its end; it is meant to fail for two tenants."""
+    walls = []
+    for number in range(RUNS):
+        with place_below(home, f"whole-{number}") as place:
+            migrate(place, "sample", "meter")
+            started = time.perf_counter()
+            migrate(place, "run", "meter", "--yes", failing=True)
+            walls.append(time.perf_counter() - started)
+    print(f"(h) migrate run meter, scale 1           {spread(walls)} s, server start included")
+
+
+def bench_meter_load(home: Path) -> None:
+    """The loads of a larger sample, by asset."""
+    loads = []
+    for number in range(RUNS):
+        with place_below(home, f"load-{number}") as place:
+            migrate(place, "sample", "meter", "--scale", str(METER_SCALE), "--format", "jsonl", "--gzip")
+            loads.append(measure(place, "bench.meter", "load", str(METER_SCALE)))
+    rows = loads[0]["rows"]
+    print(f"(i) loads, scale {METER_SCALE}                      {spread([load['wall'] for load in loads])} s wall")
+    for name in loads[0]["steps"]:
+        print(f"    {name:<25} {spread([load['steps'][name] for load in loads])} s, {rows[name]:,} rows")
+
+
+@contextmanager
+def place_below(home: Path, name: str) -> Iterator[Path]:
+    """A home of its own, whose server is stopped afterwards."""
+    place = home / name
+    try:
+        yield place
+    finally:
+        migrate(place, "stop")
+
+
+def migrate(home: Path, *arguments: str, failing: bool = False) -> None:
+    """Run the command line, on a home of its own."""
+    done = subprocess.run(
+        [Path(sys.executable).with_name("migrate"), *arguments],
+        env=os.environ | {"MIGRATION_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != int(failing):
+        sys.exit(f"migrate {' '.join(arguments)} ended with code {done.returncode}:\n{done.stderr[-2000:]}")
+
+
 def wait_for_ui(process: subprocess.Popen[bytes]) -> None:
     """Wait until the UI answers."""
     while process.poll() is None:
@@ -104,16 +193,16 @@ def wait_for_ui(process: subprocess.Popen[bytes]) -> None:
     sys.exit("migrate dev ended before the UI answered")
 
 
-def spread(values: list[float]) -> str:
+def spread(values: Sequence[float]) -> str:
     """Median, least and most."""
     return f"{statistics.median(values):.2f} [{min(values):.2f}-{max(values):.2f}]"
 
 
 def main() -> None:
-    """Measure everything, or what the arguments name: load, orchestration, dev."""
-    wanted = sys.argv[1:] or ["load", "orchestration", "dev"]
+    """Measure everything, or what the arguments name: load, orchestration, dev, meter."""
+    parts = {"load": bench_load, "orchestration": bench_orchestration, "dev": bench_dev, "meter": bench_meter}
+    wanted = sys.argv[1:] or list(parts)
     home = Path(tempfile.mkdtemp(prefix="bench-"))
-    parts = {"load": bench_load, "orchestration": bench_orchestration, "dev": bench_dev}
     try:
         print(f"{os.cpu_count()} cores, Python {sys.version.split()[0]}")
         for name in wanted:

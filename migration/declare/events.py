@@ -61,7 +61,11 @@ def outcome_events(
 ) -> Iterator[Any]:
     """The events of an execution, the failure last."""
     judgements = _all_judgements(declaration, run, reports)
-    results = [check_result(declaration, j, published=_published(j, reports), dry_run=run.dry_run) for j in judgements]
+    only = reports[0].partition if len(reports) == 1 else None
+    results = [
+        check_result(declaration, j, published=_published(j, reports), dry_run=run.dry_run, partition=only)
+        for j in judgements
+    ]
     metadata = report_metadata(reports, seconds)
     bad = _bad_partitions(declaration, reports, failures)
     if run.dry_run:
@@ -72,8 +76,9 @@ def outcome_events(
     if not bad and not failures:
         yield from _materialized(declaration, context, reports, results, metadata)
         return
+    stopped = {partition for partition, _ in bad}
     for report in reports:
-        if report.partition is not None and not report.blocked:
+        if report.partition is not None and report.partition not in stopped:
             context.log_event(_partition_event(declaration, report))
     for partition in empty:
         context.log_event(dg.AssetMaterialization(declaration.key, partition=partition))
@@ -178,15 +183,20 @@ def _combined(judgements: list[Judgement]) -> Judgement:
 
 
 def check_result(
-    declaration: "Declaration", judgement: Judgement, *, published: bool, dry_run: bool
+    declaration: "Declaration", judgement: Judgement, *, published: bool, dry_run: bool, partition: str | None = None
 ) -> dg.AssetCheckResult:
-    """What Dagster is told of a check: passed or not, how severe, the measures, the limits, the first failing keys."""
+    """What Dagster is told of a check: passed or not, how severe, the measures, the limits, the first failing keys.
+
+    Dagster's own checks know no partitions, so that of a step that ran one is named beside its measures.
+    """
     check = judgement.check
     severe = judgement.level == "ERROR" and not dry_run
     description = "within its limits" if judgement.passed else f"{judgement.level}: {check.limits_text()}"
     if not published:
         description += "; rows not published"
     metadata: dict[str, Any] = {"limits": check.limits_text(), **measures_metadata(judgement.measures)}
+    if partition is not None:
+        metadata["partition"] = partition
     if judgement.keys:
         metadata["first_keys"] = dg.MetadataValue.json(judgement.keys)
     return dg.AssetCheckResult(

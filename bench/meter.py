@@ -1,0 +1,260 @@
+"""One measurement of Meter, in a process of its own: `python -m bench.meter prepare|ours|by_hand|load SIZE`.
+
+Prints one JSON line. `prepare` fills a database of the embedded server; `ours` and `by_hand` each carry the five steps
+out on a copy of it, for all tenants one after the other. `load` loads the generated export that is in the landing zone.
+"""
+
+import json
+import os
+import resource
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import psutil
+import psycopg
+import sqlalchemy as sa
+from psycopg import ClientCursor, sql
+
+from bench.meter_rows import EXPORT_ID, fill, note_export, settle
+from meter_assets import tables
+from meter_assets.assets import METER, STEPS
+from migration import embedded
+from migration.report import asset_lines
+from migration.runs import Finished, Request, carry_through, load_location
+from migration.settings import read_settings
+from migration.tables import business_columns
+from migration.warehouse.connect import warehouse_engine
+from migration.warehouse.fingerprint import fingerprint_of
+
+BY_HAND = Path(__file__).with_name("meter_by_hand.sql")
+MEASURED = "measured"
+SHOWN = 400
+RESULTS = (
+    *tables.LOADED,
+    tables.customer_balances_backup,
+    tables.meter_id_review,
+    tables.invoice_amount_discrepancy,
+    tables.validation_discrepancy,
+)
+Measured: TypeAlias = dict[str, Any]
+
+
+# --- databases --------------------------------------------------------------------------------------------------------
+
+
+def url_of(database: str) -> str:
+    """The URL of a database of the embedded server."""
+    return (
+        embedded.ensure_running(read_settings({"MIGRATION_HOME": os.environ["MIGRATION_HOME"]}))
+        .url(database)
+        .render_as_string(hide_password=False)
+    )
+
+
+def _as_libpq(url: str) -> str:
+    return sa.make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+def make_database(name: str, template: str = "template1") -> None:
+    """Make a database anew, as a copy of another; both then have the same pages, none of them in the server's cache."""
+    with psycopg.connect(_as_libpq(url_of("postgres")), autocommit=True) as connection:
+        for statement in (
+            "DROP DATABASE IF EXISTS {name} WITH (FORCE)",
+            "CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy",
+        ):
+            connection.execute(sql.SQL(statement).format(name=sql.Identifier(name), template=sql.Identifier(template)))
+
+
+def server_cpu_seconds() -> float:
+    """Processor time of the server, of those of its processes that have ended too; other load does not change it."""
+    server = psutil.Process(
+        embedded.ensure_running(read_settings({"MIGRATION_HOME": os.environ["MIGRATION_HOME"]})).pid
+    )
+    while True:
+        try:
+            times = [each.cpu_times() for each in (server, *server.children())]
+        except psutil.NoSuchProcess:  # a session's process has just ended; the server's own times count it now
+            continue
+        ended = times[0].children_user + times[0].children_system
+        return ended + sum(each.user + each.system for each in times)
+
+
+@contextmanager
+def engine_for(database: str) -> Iterator[sa.Engine]:
+    """The engine of a database of the embedded server; this process then has it as its target database."""
+    os.environ["MIGRATION_DATABASE_URL"] = url_of(database)
+    engine = warehouse_engine(read_settings())
+    yield engine
+    engine.dispose()
+
+
+def prepare(payments: int) -> Measured:
+    """Fill a database, in which every tenant passes, and leave it as vacuumed as a server does by and by."""
+    with psycopg.connect(_as_libpq(url_of("postgres")), autocommit=True) as connection:
+        # Whether it comes in between is chance, and it would come for both alike.
+        connection.execute("ALTER SYSTEM SET autovacuum = off")
+        connection.execute("SELECT pg_reload_conf()")
+    filled = f"filled_{payments}"
+    make_database(filled)
+    with engine_for(filled) as engine:
+        fill(engine, payments)
+    make_database(MEASURED, filled)
+    carry_out_by_hand()
+    with engine_for(filled) as engine, engine_for(MEASURED) as computed:
+        settle(engine, computed)
+    with psycopg.connect(_as_libpq(url_of(filled)), autocommit=True) as connection:
+        connection.execute("VACUUM FULL meter.customers")
+        connection.execute("VACUUM ANALYZE")
+    note_export(read_settings())
+    return {}
+
+
+# --- the steps --------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Statements:
+    """The statements sent to the target database, by the asset whose step was running.
+
+    Attributes:
+        seconds: by asset, how long each took and how it begins, in their order.
+    """
+
+    asset: str = ""
+    seconds: dict[str, list[tuple[float, str]]] = field(default_factory=lambda: defaultdict(list))
+
+    def on_step(self, asset: str, state: str) -> None:
+        """Take notice of a step that has begun or ended."""
+        self.asset = asset if state == "started" else ""
+
+    def told(self, number: int = 8) -> Measured:
+        """Seconds in SQL by asset, and the statements that took longest: seconds, how often, how they begin."""
+        slowest, total = {}, {}
+        for asset, sent in self.seconds.items():
+            by_text: dict[str, list[float]] = defaultdict(list)
+            for seconds, text in sent:
+                by_text[" ".join(text.split())[:SHOWN]].append(seconds)
+            rows = [(round(sum(each), 2), len(each), text) for text, each in by_text.items()]
+            slowest[asset], total[asset] = sorted(rows, reverse=True)[:number], sum(row[0] for row in rows)
+        return {"in_sql": total, "slowest": slowest}
+
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        """Count what psycopg executes."""
+        plain = psycopg.Cursor.execute
+
+        def execute(cursor: Any, query: Any, *arguments: Any, **options: Any) -> Any:
+            started = time.perf_counter()
+            try:
+                return plain(cursor, query, *arguments, **options)
+            finally:
+                text = query if isinstance(query, str) else query.as_string(cursor)
+                self.seconds[self.asset].append((time.perf_counter() - started, text))
+
+        psycopg.Cursor.execute = execute  # type: ignore[method-assign,assignment]
+        try:
+            yield
+        finally:
+            psycopg.Cursor.execute = plain  # type: ignore[method-assign]
+
+
+def carry_out_ours() -> Measured:
+    """The steps of all tenants as `migrate run` carries them out; seconds inside the steps from the run log."""
+    location, settings, statements = load_location(METER.name), read_settings(), Statements()
+    steps = tuple(name for name, each in METER.declarations.items() if each.group == STEPS)
+    request = Request({"confirm": True, "export_id": EXPORT_ID}, only=steps)
+    with statements.counted():
+        started = time.perf_counter()
+        finished = list(carry_through(location, settings, request, statements.on_step))
+        wall = time.perf_counter() - started
+    _require_success(finished)
+    counts = {asset: len(sent) / len(finished) for asset, sent in statements.seconds.items() if asset}
+    return _seconds_inside(finished) | {"wall": wall, "statements": counts} | statements.told()
+
+
+def _require_success(finished: list[Finished]) -> None:
+    failures = [f"{each.partition} {name}: {why}" for each in finished for name, why in each.failures.items()]
+    if failures:
+        sys.exit("\n".join(failures))
+
+
+def _seconds_inside(finished: list[Finished]) -> Measured:
+    log = METER.books.run_log
+    with warehouse_engine(read_settings()).connect() as connection:
+        lines = asset_lines(connection, METER, log.c.run_id.in_([each.run_id for each in finished]))
+    return {
+        "steps": {line.asset: line.seconds for line in lines},
+        "rows": {line.asset: line.source_rows for line in lines},
+    }
+
+
+def carry_out_by_hand() -> Measured:
+    """The same in plain SQL, one transaction for each step and tenant."""
+    sections = [part.split("\n", 1) for part in BY_HAND.read_text().split("-- step: ")[1:]]
+    seconds: dict[str, float] = defaultdict(float)
+    with psycopg.connect(_as_libpq(url_of(MEASURED)), autocommit=True, cursor_factory=ClientCursor) as connection:
+        tenants = [row[0] for row in connection.execute("SELECT id FROM meter.tenants ORDER BY id")]
+        for tenant in tenants:
+            for name, statements in sections:
+                started = time.perf_counter()
+                with connection.transaction():
+                    connection.execute(statements.encode(), {"tenant": tenant, "export": EXPORT_ID})
+                seconds[name] += time.perf_counter() - started
+    return {"steps": dict(seconds), "wall": sum(seconds.values())}
+
+
+def results() -> dict[str, str]:
+    """A fingerprint of every table that the steps leave, but for the times of their writing."""
+    found = {}
+    with engine_for(MEASURED) as engine, engine.connect() as connection:
+        for table in RESULTS:
+            found[table.name] = str(connection.scalar(fingerprint_of(table, business_columns(table.columns))))
+    return found
+
+
+def measure_steps(what: str, payments: int) -> Measured:
+    """Carry the steps out on a copy of the filled database."""
+    make_database(MEASURED, f"filled_{payments}")
+    with engine_for(MEASURED):
+        before = server_cpu_seconds()
+        measured = carry_out_ours() if what == "ours" else carry_out_by_hand()
+        measured["server_cpu"] = server_cpu_seconds() - before
+    return measured | {"results": results()}
+
+
+# --- loads ------------------------------------------------------------------------------------------------------------
+
+
+def load() -> Measured:
+    """Load the newest export of the landing zone; seconds and rows by asset."""
+    location, settings, statements = load_location(METER.name), read_settings(), Statements()
+    loads = tuple(name for name, each in METER.declarations.items() if each.group != STEPS and not each.partitioning)
+    with statements.counted():
+        started, before = time.perf_counter(), server_cpu_seconds()
+        finished = list(carry_through(location, settings, Request(only=loads), statements.on_step))
+        found = {"wall": time.perf_counter() - started, "server_cpu": server_cpu_seconds() - before}
+    _require_success(finished)
+    return found | _seconds_inside(finished) | statements.told()
+
+
+def main() -> None:
+    """Run one measurement and print it."""
+    what, size = sys.argv[1], int(sys.argv[2])
+    if what == "prepare":
+        measured = prepare(size)
+    elif what == "load":
+        measured = load()
+    else:
+        measured = measure_steps(what, size)
+    measured["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    print(json.dumps(measured))
+
+
+if __name__ == "__main__":
+    main()
