@@ -298,24 +298,33 @@ def _ledger_of_money(scope: Scope) -> Query:
     totals = _total(invoice.c.total_amount, invoice, scope, stands)
     paid = _total(payment.c.amount, payment, scope, sa.not_(payment.c.is_void))
     credited = _total(credit.c.credit_effect, credit, scope)
-    net = nets.scalar_subquery()
-    billed = _billed(scope, net + paid + credited, charges, totals)
+    # OFFSET 0 keeps the planner from computing a sum again wherever it is named.
+    sums = (
+        sa.select(
+            nets.scalar_subquery().label("net"),
+            charges.label("charges"),
+            totals.label("totals"),
+            paid.label("paid"),
+            credited.label("credit"),
+        )
+        .offset(0)
+        .subquery("sums")
+    )
+    billed = _billed(scope, sums)
     return sa.select(
-        net.label("net"),
+        sums.c.net,
         billed.label("billed"),
-        paid.label("paid"),
-        credited.label("credit"),
-        (net - (billed - paid - credited)).label("difference"),
+        sums.c.paid,
+        sums.c.credit,
+        (sums.c.net - (billed - sums.c.paid - sums.c.credit)).label("difference"),
     )
 
 
-def _billed(
-    scope: Scope, stored: sa.ColumnElement[Any], charges: sa.ColumnElement[Any], totals: sa.ColumnElement[Any]
-) -> sa.ColumnElement[Any]:
+def _billed(scope: Scope, sums: sa.Subquery) -> sa.ColumnElement[Any]:
     """What was billed, by the basis of the run; looked at later, by the one that the meters were computed with."""
     if scope.partition is not None:
-        return charges if _options(scope).billed_basis == CHARGES_PLUS_OPENING else totals
-    return sa.case((stored == totals, totals), else_=charges)
+        return sums.c.charges if _options(scope).billed_basis == CHARGES_PLUS_OPENING else sums.c.totals
+    return sa.case((sums.c.net + sums.c.paid + sums.c.credit == sums.c.totals, sums.c.totals), else_=sums.c.charges)
 
 
 def _opening_arrears(scope: Scope) -> sa.ColumnElement[Any]:

@@ -141,15 +141,15 @@ def _isolation(step: Step) -> list[_Finding]:
 # --- meters -----------------------------------------------------------------------------------------------------------
 
 
-def _active_pairs(step: Step) -> sa.Subquery:
+def _active_pairs(step: Step) -> sa.Table:
     """The distinct pairs of a customer and a meter with an active assignment."""
     assignment = tables.meter_assignments
     pairs = sa.select(assignment.c.customer_id, assignment.c.meter_id).distinct()
-    return pairs.where(of_tenant(step, assignment), assignment.c.is_active).subquery("active")
+    return step.gather("active", pairs.where(of_tenant(step, assignment), assignment.c.is_active))
 
 
-def _meter_findings(step: Step) -> list[_Finding]:
-    meter, sums, active = tables.meters, meter_sums(step), _active_pairs(step)
+def _meter_findings(step: Step, active: sa.Table) -> list[_Finding]:
+    meter, sums = tables.meters, meter_sums(step)
     stored, net = meter.c.balance - meter.c.overpayment, net_of(sums)
     assigned = sa.select(sa.literal(1)).where(active.c.meter_id == meter.c.id).exists()
     holders = sa.func.count().label("holders")
@@ -218,9 +218,9 @@ def _exposure(step: Step) -> list[_Finding]:
 # --- customers --------------------------------------------------------------------------------------------------------
 
 
-def _before_and_after(step: Step) -> sa.Subquery:
+def _before_and_after(step: Step, active: sa.Table) -> sa.Table:
     """One row per customer in the backup: balance and net before, and over the meters actively assigned now."""
-    backup, meter, active = tables.customer_balances_backup, tables.meters, _active_pairs(step)
+    backup, meter = tables.customer_balances_backup, tables.meters
     now = (
         sa.select(
             active.c.customer_id,
@@ -232,7 +232,7 @@ def _before_and_after(step: Step) -> sa.Subquery:
         .subquery("now")
     )
     after = {name: sa.func.coalesce(now.c[name], 0) for name in ("balance", "overpayment")}
-    return (
+    rows = (
         sa.select(
             backup.c.customer_id,
             backup.c.balance.label("balance_before"),
@@ -242,12 +242,11 @@ def _before_and_after(step: Step) -> sa.Subquery:
         )
         .select_from(backup.outerjoin(now, now.c.customer_id == backup.c.customer_id))
         .where(of_tenant(step, backup), backup.c.export_id == step.export.export_id)
-        .subquery("customer")
     )
+    return step.gather("before_and_after", rows)
 
 
-def _customer_findings(step: Step) -> list[_Finding]:
-    customer = _before_and_after(step)
+def _customer_findings(step: Step, customer: sa.Table) -> list[_Finding]:
     drift = customer.c.net_after - customer.c.net_before
     split = customer.c.balance_after - customer.c.balance_before
     return [
@@ -285,8 +284,8 @@ def _customer_findings(step: Step) -> list[_Finding]:
     ]
 
 
-def _tenant_finding(step: Step) -> _Finding:
-    meter, customer = tables.meters, _before_and_after(step)
+def _tenant_finding(step: Step, customer: sa.Table) -> _Finding:
+    meter = tables.meters
     before = sa.select(sa.func.coalesce(sa.func.sum(customer.c.net_before), 0).label("net")).subquery("before")
     after = (
         sa.select(sa.func.coalesce(sa.func.sum(meter.c.balance - meter.c.overpayment), 0).label("net"))
@@ -337,12 +336,14 @@ def full_validation(step: Step) -> Write:
 
 
 def _all_findings(step: Step) -> list[_Finding]:
+    active = _active_pairs(step)
+    customer = _before_and_after(step, active)
     return [
         *_without_meter(step),
         *_isolation(step),
-        *_meter_findings(step),
-        *_customer_findings(step),
-        _tenant_finding(step),
+        *_meter_findings(step, active),
+        *_customer_findings(step, customer),
+        _tenant_finding(step, customer),
     ]
 
 

@@ -13,6 +13,7 @@ from migration.declare.asset import Write
 from migration.declare.step import Step
 from migration.outcome import Outcome
 from migration.tables import Query
+from migration.warehouse.statistics import analyze_if_stale
 
 OWNED = (
     "total_billed",
@@ -45,7 +46,8 @@ def customer_balances_backup(step: Step) -> Write:
         ).where(of_tenant(step, customer))
         names = ["export_id", "customer_id", "tenant_id", "balance", "overpayment"]
         insert = pg.insert(backup).from_select(names, rows, include_defaults=False).on_conflict_do_nothing()
-        step.connection.execute(insert)
+        added = step.connection.execute(insert, execution_options={"preserve_rowcount": True}).rowcount
+        analyze_if_stale(step.connection, backup, added)
         mine = of_tenant(step, backup) & (backup.c.export_id == step.export.export_id)
         step.tally.source_rows = _number(step, of_tenant(step, customer))
         step.tally.outcomes[Outcome.LOADED.value] = _number(step, mine)
@@ -79,31 +81,28 @@ def opening_invoices(step: Step) -> sa.Subquery:
 
 
 def _billed(step: Step) -> sa.Subquery:
-    """Per meter what was billed on it, and its last invoice."""
+    """Per meter what was billed on it, and its last invoice: one pass over the invoices of the tenant."""
     invoice = tables.invoices
-    charges = invoice.c.amount
-    if options_of(step).billed_basis != CHARGES_PLUS_OPENING:
-        charges = invoice.c.total_amount
+    billed: sa.ColumnElement[Any] = invoice.c.total_amount
+    if options_of(step).billed_basis == CHARGES_PLUS_OPENING:
+        place = sa.func.row_number().over(
+            partition_by=invoice.c.customer_id, order_by=(invoice.c.invoice_date.asc().nulls_last(), invoice.c.id)
+        )
+        billed = invoice.c.amount + sa.case((place == 1, invoice.c.balance_brought_forward), else_=0)
+    counted = (
+        sa.select(invoice.c.meter_id, invoice.c.invoice_date, billed.label("billed"))
+        .where(counted_invoices(step))
+        .subquery("counted")
+    )
     return (
         sa.select(
-            invoice.c.meter_id,
-            sa.func.sum(charges).label("billed"),
-            sa.func.max(invoice.c.invoice_date).label("last_invoice_date"),
+            counted.c.meter_id,
+            sa.func.sum(counted.c.billed).label("billed"),
+            sa.func.max(counted.c.invoice_date).label("last_invoice_date"),
         )
-        .where(counted_invoices(step))
-        .group_by(invoice.c.meter_id)
+        .group_by(counted.c.meter_id)
         .subquery("billed")
     )
-
-
-def _opening(step: Step) -> sa.Subquery:
-    """Per meter the arrears of the opening invoices on it; none where totals are billed, which hold them."""
-    opening = opening_invoices(step)
-    total = sa.func.sum(opening.c.balance_brought_forward).label("arrears")
-    summed = sa.select(opening.c.meter_id, total).group_by(opening.c.meter_id)
-    if options_of(step).billed_basis != CHARGES_PLUS_OPENING:
-        summed = summed.where(sa.false())
-    return summed.subquery("arrears")
 
 
 def _per_meter(step: Step, table: sa.Table, amount: sa.Column[Any], *conditions: sa.ColumnElement[bool]) -> sa.Subquery:
@@ -115,16 +114,16 @@ def _per_meter(step: Step, table: sa.Table, amount: sa.Column[Any], *conditions:
 def meter_sums(step: Step) -> sa.Subquery:
     """One row per meter of the tenant: what was billed, paid and credited on it, and the last invoice."""
     meter, payment, credit = tables.meters, tables.payments, tables.overpayments
-    billed, opening = _billed(step), _opening(step)
+    billed = _billed(step)
     paid = _per_meter(step, payment, payment.c.amount, sa.not_(payment.c.is_void))
     credited = _per_meter(step, credit, credit.c.credit_effect)
     joined = meter
-    for part in (billed, opening, paid, credited):
+    for part in (billed, paid, credited):
         joined = joined.outerjoin(part, part.c.meter_id == meter.c.id)  # type: ignore[assignment]
     return (
         sa.select(
             meter.c.id,
-            (sa.func.coalesce(billed.c.billed, 0) + sa.func.coalesce(opening.c.arrears, 0)).label("total_billed"),
+            sa.func.coalesce(billed.c.billed, 0).label("total_billed"),
             sa.func.coalesce(paid.c.amount, 0).label("total_paid"),
             sa.func.coalesce(credited.c.amount, 0).label("overpayment_credit"),
             billed.c.last_invoice_date,

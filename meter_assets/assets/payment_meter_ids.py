@@ -24,50 +24,60 @@ def _text(value: str) -> sa.ColumnElement[str]:
 # --- which meter a customer has ---------------------------------------------------------------------------------------
 
 
-def _places(step: Step, *, active: bool) -> sa.Subquery:
-    """Each customer's distinct meters, the first assigned first: by the date of assignment, then by its id."""
+def _places(step: Step) -> sa.Subquery:
+    """Each customer's distinct meters with their place among all, and among the active ones."""
     assignment = tables.meter_assignments
     place = sa.func.row_number().over(
         partition_by=assignment.c.customer_id, order_by=(assignment.c.assigned_at.asc().nulls_last(), assignment.c.id)
     )
     ranked = (
-        sa.select(assignment.c.customer_id, assignment.c.meter_id, place.label("place"))
-        .where(of_tenant(step, assignment), assignment.c.is_active if active else sa.true())
+        sa.select(assignment.c.customer_id, assignment.c.meter_id, assignment.c.is_active, place.label("place"))
+        .where(of_tenant(step, assignment))
         .subquery()
     )
-    first = sa.func.min(ranked.c.place).label("place")
-    return sa.select(ranked.c.customer_id, ranked.c.meter_id, first).group_by(*list(ranked.c)[:2]).subquery()
-
-
-def _meters_in_order(step: Step, *, active: bool) -> sa.Subquery:
-    """Per customer the first meter, the number of meters, and all of them in order."""
-    place = _places(step, active=active)
-    in_order = sa.func.array_agg(aggregate_order_by(place.c.meter_id, place.c.place), type_=ARRAY(sa.BigInteger))
+    first = sa.func.min(ranked.c.place)
     return (
         sa.select(
-            place.c.customer_id,
-            in_order[1].label("first"),
-            sa.func.count().label("number"),
-            sa.func.to_jsonb(in_order, type_=JSONB).label("in_order"),
+            ranked.c.customer_id,
+            ranked.c.meter_id,
+            first.label("place"),
+            first.filter(ranked.c.is_active).label("active_place"),
         )
-        .group_by(place.c.customer_id)
-        .subquery("active" if active else "anyone")
+        .group_by(ranked.c.customer_id, ranked.c.meter_id)
+        .subquery()
     )
 
 
 def _resolver(step: Step) -> Query:
     """Per customer with assignments: the meter that stands for the customer, why, and what is to be reviewed."""
-    active, anyone = _meters_in_order(step, active=True), _meters_in_order(step, active=False)
-    several, none = active.c.number > 1, active.c.number.is_(None)
+    place = _places(step)
+    is_active = place.c.active_place.is_not(None)
+    anyone = sa.func.array_agg(aggregate_order_by(place.c.meter_id, place.c.place), type_=ARRAY(sa.BigInteger))
+    active = sa.func.array_agg(aggregate_order_by(place.c.meter_id, place.c.active_place), type_=ARRAY(sa.BigInteger))
+    held = (
+        sa.select(
+            place.c.customer_id,
+            anyone.label("anyone"),
+            active.filter(is_active).label("active"),
+            sa.func.count().filter(is_active).label("number"),
+        )
+        .group_by(place.c.customer_id)
+        .subquery("held")
+    )
+    several, none = held.c.number > 1, held.c.number == 0
     return sa.select(
-        anyone.c.customer_id,
-        sa.func.coalesce(active.c.first, anyone.c.first).label("meter_id"),
+        held.c.customer_id,
+        sa.func.coalesce(held.c.active[1], held.c.anyone[1]).label("meter_id"),
         sa.case((several, _text("FIRST_ACTIVE")), (none, _text("FIRST_INACTIVE")), else_=_text("SINGLE_ACTIVE")).label(
             "source"
         ),
         sa.case((several, _text("MULTI_METER_CUSTOMER")), (none, _text("NO_ACTIVE_METER"))).label("review"),
-        sa.case((several, active.c.in_order), (none, anyone.c.in_order), else_=_NO_CANDIDATES).label("candidates"),
-    ).select_from(anyone.outerjoin(active, active.c.customer_id == anyone.c.customer_id))
+        sa.case(
+            (several, sa.func.to_jsonb(held.c.active, type_=JSONB)),
+            (none, sa.func.to_jsonb(held.c.anyone, type_=JSONB)),
+            else_=_NO_CANDIDATES,
+        ).label("candidates"),
+    )
 
 
 # --- decisions --------------------------------------------------------------------------------------------------------
