@@ -5,7 +5,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from meter_assets import checks, tables
-from meter_assets.assets.tenant_steps import of_tenant, tenant_step
+from meter_assets.assets.tenant_steps import of_tenant, tenant_of, tenant_step
 from meter_assets.options import KEEP, options_of
 from meter_assets.parsing.statuses import BALANCE_BILL
 from migration.declare.asset import Write
@@ -85,7 +85,7 @@ def _discrepancies(step: Step, rows: sa.Table) -> sa.Subquery:
                 sa.literal(kind, sa.Text).label("kind"),
                 sa.cast(severity, sa.Text).label("severity"),
                 sa.literal(step.export.export_id, sa.Text).label("export_id"),
-                sa.literal(int(str(step.partition)), sa.BigInteger).label("tenant_id"),
+                sa.literal(tenant_of(step), sa.BigInteger).label("tenant_id"),
                 *(rows.c[f"legacy_{name}"] for name in AMOUNTS),
                 *(rows.c[name].label(f"calc_{name}") for name in AMOUNTS),
                 (rows.c.total_amount - _stored(rows, "total_amount")).label("diff_total"),

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, aggregate_order_by, array
 
 from meter_assets import checks, tables
-from meter_assets.assets.tenant_steps import of_tenant, tenant_step
+from meter_assets.assets.tenant_steps import of_tenant, tenant_of, tenant_step
 from migration.declare.asset import Write
 from migration.declare.step import Step
 from migration.outcome import Outcome
@@ -193,7 +193,7 @@ def _reviewed(step: Step, kind: str, decision: sa.Table) -> Query:
         noted.c.id.label("entity_id"),
         noted.c.reason_code,
         _text(step.export.export_id).label("export_id"),
-        sa.literal(int(str(step.partition)), sa.BigInteger).label("tenant_id"),
+        sa.literal(tenant_of(step), sa.BigInteger).label("tenant_id"),
         noted.c.customer_id,
         noted.c.meter_id.label("chosen_meter_id"),
         sa.case((from_resolver, noted.c.candidates), else_=_NO_CANDIDATES).label("candidate_meter_ids"),

@@ -273,14 +273,14 @@ class _AssetRun:
         partitioning = self.declaration.partitioning
         if partitioning is None:
             return [None], []
-        if partitioning.frame is None:
-            return list(self.context.partition_keys), []
         if not (self.context.has_partition_key or self.context.has_partition_key_range):
             raise SetupError(
                 f"The run names no partition of {self.declaration.name}.",
                 "Launch it for chosen partitions, or with `migrate run`, which takes them all.",
             )
         wanted = list(self.context.partition_keys)
+        if partitioning.frame is None:
+            return wanted, []
         present = self.frames.parts(partitioning.frame)
         return [key for key in wanted if key in present], [key for key in wanted if key not in present]
 
