@@ -106,7 +106,7 @@ def _rejected(metadata: sa.MetaData) -> sa.Table:
         sa.Column("target_table", sa.Text, nullable=False),
         sa.Column("reason_code", sa.Text, nullable=False),
         sa.Column("detail", sa.Text),
-        sa.Column("raw", JSONB, nullable=False),
+        sa.Column("raw", JSONB, comment="The record, redacted; NULL where a system keeps nothing of it"),
         sa.Column(
             "rejected_at",
             _TIMESTAMP,
