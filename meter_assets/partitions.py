@@ -6,4 +6,4 @@ from migration.declare.asset import Partitioning
 
 PARTITIONS_NAME = "meter_tenants"
 TENANTS = dg.DynamicPartitionsDefinition(name=PARTITIONS_NAME)
-BY_TENANT = Partitioning(TENANTS, column="tenant_id", independent=True)
+BY_TENANT = Partitioning(TENANTS, split_by="tenant_id", independent=True)

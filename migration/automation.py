@@ -77,13 +77,19 @@ def migration_jobs(system: System, selection: dg.AssetSelection) -> list[Any]:
     ]
 
 
-def staged_migration_job(system: System) -> dg.JobDefinition:
-    """The job that carries one export through all stages of a system that has several, each in runs of its own."""
+def staged_migration_job(system: System, *, dry_run: bool = False) -> dg.JobDefinition:
+    """The job that carries one export through all stages of a system that has several, each in runs of its own.
 
-    @dg.op(name=f"{system.name}_carry_through", description="Runs stage after stage; partitions independently.")
+    Args:
+        system: the system.
+        dry_run: whether the stages write to the shadow schema.
+    """
+    name = f"{system.name}_{'dry_run' if dry_run else 'migration'}"
+
+    @dg.op(name=f"{name}_carry_through", description="Runs stage after stage; partitions independently.")
     def carry(context: dg.OpExecutionContext, migration_run: MigrationRun) -> None:
         location, settings = load_location(system.name), read_settings()
-        request = Request(migration_run.model_dump())
+        request = Request(migration_run.model_dump(), dry_run=dry_run)
         try:
             ended = list(carry_through(location, settings, request, lambda step, state: None, context.instance))
         except Exception as error:
@@ -97,15 +103,18 @@ def staged_migration_job(system: System) -> dg.JobDefinition:
             raise dg.Failure(f"Stopped: {stopped}.", metadata=links, allow_retries=False)
         context.add_output_metadata(links)
 
+    where = "on a shadow schema" if dry_run else "into the tables"
+    writer = f"{system.name}-dry-run" if dry_run else system.name
+
     @dg.job(
-        name=f"{system.name}_migration",
-        description="Carries one export through, stage by stage, each in runs of its own.",
-        tags={WRITER_TAG: system.name},
+        name=name,
+        description=f"Carries one export through {where}, stage by stage, each in runs of its own.",
+        tags={**(DRY_RUN_TAGS if dry_run else {}), WRITER_TAG: writer},
     )
-    def migration() -> None:
+    def stages() -> None:
         carry()
 
-    return migration
+    return stages
 
 
 # --- sensor -----------------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from pandera.errors import SchemaErrors
 
 from migration.exports.verify import Export
 from migration.frames import FrameStore
-from migration.tables import Query, Role, key_columns, role_of
+from migration.tables import Query, Role, SplitBy, key_columns, role_of, rows_of_partitions
 from migration.warehouse.bookkeeping import Bookkeeping
 
 KEYS_SHOWN = 10
@@ -179,18 +179,17 @@ def share(part: sa.ColumnElement[bool], whole: sa.ColumnElement[bool] | None = N
     return sa.cast(sa.func.count().filter(matching), sa.Numeric) / sa.func.nullif(counted, 0)
 
 
-def in_partition(table: sa.Table, column: str | None, scope: Scope) -> sa.ColumnElement[bool]:
+def in_partition(table: sa.Table, split_by: SplitBy | None, scope: Scope) -> sa.ColumnElement[bool]:
     """The condition that a row of a table is in the scope's partition, or in one of its partitions."""
-    if column is None or (scope.partition is None and scope.partitions is None):
+    if split_by is None or (scope.partition is None and scope.partitions is None):
         return sa.true()
-    kind = table.c[column].type
-    if scope.partition is not None:
-        return table.c[column] == sa.cast(scope.partition, kind)
-    return table.c[column] == sa.any_(sa.cast(list(scope.partitions or ()), sa.ARRAY(kind)))
+    return rows_of_partitions(
+        table, split_by, scope.partitions or () if scope.partition is None else (scope.partition,)
+    )
 
 
 def conservation(
-    name: str, target: sa.Table, *, partition_column: str | None = None, ledger_of_loaded: bool = True
+    name: str, target: sa.Table, *, split_by: SplitBy | None = None, ledger_of_loaded: bool = True
 ) -> Check:
     """Source = loaded + merged + rejected + skipped, from three counts that share no code.
 
@@ -200,7 +199,7 @@ def conservation(
     Args:
         name: name of the check.
         target: the target table.
-        partition_column: column of the target that holds the partition's key.
+        split_by: how the rows of the target are split into partitions.
         ledger_of_loaded: False for a table whose ledger holds only rows that were not plainly loaded.
     """
 
@@ -211,7 +210,7 @@ def conservation(
         held = (
             sa.select(sa.func.count())
             .select_from(target)
-            .where(mine, in_partition(target, partition_column, scope))
+            .where(mine, in_partition(target, split_by, scope))
             .scalar_subquery()
         )
         loaded = counts.c.loaded if ledger_of_loaded else held
@@ -266,13 +265,13 @@ def unique(
     target: sa.Table,
     columns: Sequence[str] | None = None,
     *,
-    partition_column: str | None = None,
+    split_by: SplitBy | None = None,
 ) -> Check:
     """No two rows share the columns (by default the primary key)."""
     by = [target.c[n] for n in columns] if columns else key_columns(target)
 
     def repeated(scope: Scope) -> Query:
-        here = in_partition(target, partition_column, scope)
+        here = in_partition(target, split_by, scope)
         return sa.select(*by).where(here).group_by(*by).having(sa.func.count() > 1)
 
     return Check(
@@ -286,7 +285,7 @@ def unique(
     )
 
 
-def orphans(name: str, target: sa.Table, *, partition_column: str | None = None) -> Check:
+def orphans(name: str, target: sa.Table, *, split_by: SplitBy | None = None) -> Check:
     """Every declared foreign key of the table finds its parent row."""
     keys = sorted(target.foreign_keys, key=lambda key: key.parent.name)
 
@@ -294,11 +293,7 @@ def orphans(name: str, target: sa.Table, *, partition_column: str | None = None)
         parent = key.column.table.alias("parent")
         join = target.outerjoin(parent, key.parent == parent.c[key.column.name])
         missing = sa.and_(key.parent.is_not(None), parent.c[key.column.name].is_(None))
-        return (
-            sa.select(*key_columns(target))
-            .select_from(join)
-            .where(missing, in_partition(target, partition_column, scope))
-        )
+        return sa.select(*key_columns(target)).select_from(join).where(missing, in_partition(target, split_by, scope))
 
     def measure(scope: Scope) -> Query:
         counts = [
@@ -322,23 +317,21 @@ def orphans(name: str, target: sa.Table, *, partition_column: str | None = None)
 
 
 def derived_checks(
-    target: sa.Table, declared: Sequence[Check], *, partition_column: str | None = None, ledger_of_loaded: bool = True
+    target: sa.Table, declared: Sequence[Check], *, split_by: SplitBy | None = None, ledger_of_loaded: bool = True
 ) -> tuple[Check, ...]:
     """The checks that a target table's declaration implies, less those that are declared under another name.
 
     Args:
         target: the target table.
         declared: the asset's own checks.
-        partition_column: column of the target that holds the partition's key.
+        split_by: how the rows of the target are split into partitions.
         ledger_of_loaded: False for a table whose ledger holds only rows that were not plainly loaded.
     """
     name, kinds = target.name, {check.kind for check in declared}
     implied = [
-        conservation(
-            f"{name}_conservation", target, partition_column=partition_column, ledger_of_loaded=ledger_of_loaded
-        ),
-        unique(f"{name}_key_unique", target, partition_column=partition_column),
+        conservation(f"{name}_conservation", target, split_by=split_by, ledger_of_loaded=ledger_of_loaded),
+        unique(f"{name}_key_unique", target, split_by=split_by),
     ]
     if target.foreign_keys:
-        implied.append(orphans(f"{name}_orphans", target, partition_column=partition_column))
+        implied.append(orphans(f"{name}_orphans", target, split_by=split_by))
     return tuple(check for check in implied if check.kind not in kinds)

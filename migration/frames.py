@@ -17,6 +17,7 @@ from upath import UPath
 from migration.errors import MigrationError
 
 _WHOLE = "all"
+_NONE = "_none.parquet"
 
 
 class MissingFrame(MigrationError):
@@ -74,6 +75,8 @@ class FrameStore:
         finally:
             for writer in writers.values():
                 writer.close()
+        if schema is not None:
+            _write_none(folder / self.run_id, schema)
         pointer = FramePointer(self.run_id, {name: writer.rows for name, writer in sorted(writers.items())})
         _write_whole(folder / "current.json", msgspec.json.encode(pointer))
         return pointer
@@ -118,7 +121,7 @@ class FrameStore:
         return self.pointer(asset).rows
 
     def read(self, asset: str, part: str | None = None) -> pd.DataFrame:
-        """A frame, or one part of it; a part without rows is a frame without rows.
+        """A frame, or one part of it; a part without rows is a frame without rows, of the same columns if declared.
 
         Raises:
             MissingFrame: the asset has not run for this export.
@@ -127,7 +130,7 @@ class FrameStore:
         names = list(pointer.rows) if part is None else [part]
         tables = [_read(folder, pointer, name) for name in names if name in pointer.rows]
         if not tables:
-            return pd.DataFrame()
+            return _read_none(folder / pointer.run_id)
         return pa.concat_tables(tables).to_pandas(types_mapper=_mapped)
 
 
@@ -139,6 +142,21 @@ def _mapped(kind: pa.DataType) -> pd.ArrowDtype | None:
 def _read(folder: UPath, pointer: FramePointer, name: str) -> pa.Table:
     with (folder / pointer.run_id / f"{name}.parquet").open("rb") as file:
         return pq.read_table(file)
+
+
+def _write_none(folder: UPath, schema: pa.Schema) -> None:
+    """Keep what a part without rows looks like."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / _NONE).open("wb") as file:
+        pq.write_table(schema.empty_table(), file)
+
+
+def _read_none(folder: UPath) -> pd.DataFrame:
+    try:
+        with (folder / _NONE).open("rb") as file:
+            return pq.read_table(file).to_pandas(types_mapper=_mapped)
+    except FileNotFoundError:
+        return pd.DataFrame()
 
 
 class _PartWriter:

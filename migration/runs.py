@@ -189,10 +189,16 @@ def _planned(
     if selection == []:
         return []
     if stage.keys is None:
-        return [Planned(job, selection)]
+        return [] if _has_no_partition(location, job, instance) else [Planned(job, selection)]
     keys = _partitions(location, settings, stage.keys, request, previewed=previewed)
     instance.add_dynamic_partitions(stage.partitions, keys)
     return [Planned(job, selection, key) for key in keys]
+
+
+def _has_no_partition(location: Location, job: str, instance: dg.DagsterInstance) -> bool:
+    """Whether a job is for partitions, and none is known: the export has no row for it."""
+    partitions = location.definitions.resolve_job_def(job).partitions_def
+    return partitions is not None and not partitions.get_partition_keys(dynamic_partitions_store=instance)
 
 
 def _require_assets(location: Location, request: Request) -> None:
@@ -273,7 +279,7 @@ def run_job(
     result = job.execute_in_process(
         run_config=run_config(options) | _QUIET,
         instance=instance,
-        tags={**tags, **export, **({} if planned.partition else _whole_range(job))},
+        tags={**tags, **export, **({} if planned.partition else _whole_range(job, instance))},
         partition_key=planned.partition or None,
         raise_on_error=False,
         run_id=run_id,
@@ -282,11 +288,11 @@ def run_job(
     return _finished(planned, run_id, result)
 
 
-def _whole_range(job: dg.JobDefinition) -> dict[str, str]:
+def _whole_range(job: dg.JobDefinition, instance: dg.DagsterInstance) -> dict[str, str]:
     """The tags that make one run cover all partitions of a job that has any."""
     if job.partitions_def is None:
         return {}
-    keys = job.partitions_def.get_partition_keys()
+    keys = job.partitions_def.get_partition_keys(dynamic_partitions_store=instance)
     return {RANGE_START_TAG: keys[0], RANGE_END_TAG: keys[-1]}
 
 

@@ -4,7 +4,7 @@ DDL, CHECK constraints, the pandera schema, the Arrow schema of the COPY, the ca
 come from the SQLAlchemy table built here. What is written into a table lives in `migration.warehouse`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -201,6 +201,20 @@ def first_values(table: sa.Table, brought: Iterable[str]) -> list[sa.Column[Any]
     """Those of the columns brought by a load that steps own: written into new rows, left alone in known ones."""
     names = set(brought)
     return [c for c in table.columns if role_of(c) is Role.STEP and c.name in names]
+
+
+SplitBy = str | Callable[[sa.Table, Sequence[str]], sa.ColumnElement[bool]]
+"""How rows are split into partitions: by the column that holds the key, or by the condition to be in some of them."""
+
+
+def rows_of_partitions(table: sa.Table, split_by: SplitBy, keys: Sequence[str]) -> sa.ColumnElement[bool]:
+    """The condition that a row of a table is in one of these partitions."""
+    if not isinstance(split_by, str):
+        return split_by(table, keys)
+    column = table.c[split_by]
+    if len(keys) == 1:
+        return column == sa.cast(keys[0], column.type)
+    return column == sa.any_(sa.cast(list(keys), sa.ARRAY(column.type)))
 
 
 def key_columns(table: sa.Table) -> list[sa.Column[Any]]:

@@ -424,8 +424,8 @@ def _underpaid(scope: Scope) -> Query:
 
 
 INVOICES = (
-    unique("invoices_unique", tables.invoices, ["customer_id", "period"], partition_column=PERIOD),
-    orphans("invoice_orphans", tables.invoices, partition_column=PERIOD),
+    unique("invoices_unique", tables.invoices, ["customer_id", "period"], split_by=PERIOD),
+    orphans("invoice_orphans", tables.invoices, split_by=PERIOD),
     Check(
         "paid_but_underpaid",
         "Share of paid invoices for which less was paid than was due.",
@@ -458,7 +458,7 @@ def _paid_total_drift(scope: Scope) -> Query:
 
 
 TRANSACTIONS = (
-    orphans("transaction_orphans", tables.transactions, partition_column=PERIOD),
+    orphans("transaction_orphans", tables.transactions, split_by=PERIOD),
     Check(
         "paid_total_drift",
         "What the invoices of a month say was paid is what their transactions add up to, to the cent.",

@@ -28,7 +28,7 @@ from migration.exports.sources import SourceTable
 from migration.exports.verify import Export
 from migration.frames import FrameStore
 from migration.outcome import Tally
-from migration.tables import business_columns, key_columns, loaded_columns
+from migration.tables import SplitBy, business_columns, key_columns, loaded_columns, rows_of_partitions
 from migration.warehouse.connect import translate
 from migration.warehouse.ddl import ensure_schema, lock_for_transaction, share_for_transaction
 from migration.warehouse.runlog import Gates, RunLog, Status, read_gates
@@ -47,14 +47,15 @@ class Partitioning:
 
     Attributes:
         definition: Dagster's partitions.
-        column: the target column that holds the partition's key.
-        frame: the staged frame that is split by the same keys; None = every partition that is asked for is run.
+        split_by: the target column that holds the partition's key; or the condition that a row is in some partitions.
+        frame: the staged frame that is split by the same keys, for partitions that an export need not have; None =
+            every partition that is asked for is run.
         independent: partitions are run, fail and are repaired by themselves, one run each, several at once. Otherwise
             one run takes many.
     """
 
     definition: dg.PartitionsDefinition
-    column: str
+    split_by: SplitBy
     frame: str | None = None
     independent: bool = False
 
@@ -121,21 +122,23 @@ class Declaration:
         """The condition that a row of the target belongs to a partition; always true without partitions."""
         if self.target is None or self.partitioning is None or partition is None:
             return sa.true()
-        column = self.target.c[self.partitioning.column]
-        return column == sa.cast(partition, column.type)
+        return rows_of_partitions(self.target, self.partitioning.split_by, (partition,))
 
 
 @dataclass(frozen=True)
 class Registers:
-    """Dynamic partitions whose keys are in a table.
+    """Dynamic partitions that an asset makes known.
 
     Attributes:
         partitions: name of the dynamic partitions.
-        keys: statement of the keys.
+        keys: statement of the keys, once the table is published.
+        frame: the staged frame that is split by further keys; then a dry run makes them known, too, for what follows
+            in the same preview.
     """
 
     partitions: str
     keys: sa.Select[Any]
+    frame: str = ""
 
 
 def build_asset(declaration: Declaration) -> dg.AssetsDefinition:
@@ -256,17 +259,19 @@ class _AssetRun:
         assert declaration.target is not None  # noqa: S101 - only asked for where there is one
         partitioning, part = declaration.partitioning, None
         if partitioning is not None and partitioning.independent:
-            part = Part(partitioning.column, self.context.partition_key)
+            part = Part(partitioning.split_by, self.context.partition_key)
         return compare_with_live(connection, declaration.target, declaration.columns, part)
 
     def _register_partitions(self) -> None:
         """Make the partitions known that the published table holds; none is ever forgotten."""
         registers = self.declaration.registers
-        if registers is None or self.run.dry_run:
+        if registers is None or (self.run.dry_run and not registers.frame):
             return
         with self.run.engine.connect() as connection:
-            keys = sorted(str(key) for key in connection.scalars(registers.keys))
-        self.context.instance.add_dynamic_partitions(registers.partitions, keys)
+            keys = {str(key) for key in connection.scalars(registers.keys)}
+        if registers.frame:
+            keys |= set(self.frames.parts(registers.frame))
+        self.context.instance.add_dynamic_partitions(registers.partitions, sorted(keys))
 
     def _partitions(self) -> tuple[Sequence[str | None], list[str]]:
         """The partitions of this run that have rows, and those that have none."""
@@ -382,6 +387,8 @@ class _AssetRun:
                 error=_blocked_by(judgements) if blocked else None,
                 inputs_digest=digest,
             )
+            for asset, tally in step.apart.items():
+                self.log.log_apart(connection, asset, self._status(blocked, judgements), tally)
         return StepReport(
             step.partition, step.tally, step.changes, judgements, blocked, fingerprint, step.facts, elapsed(started)
         )

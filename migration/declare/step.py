@@ -68,6 +68,7 @@ class Step:
         tally: counts of outcomes.
         changes: rows inserted, updated, deleted.
         facts: what the step wants to show beside its counts; numbers and short texts, no row values.
+        apart: counts of rows that this step labels for a partitioned asset, because they are in no partition of it.
     """
 
     run: RunFacts
@@ -80,6 +81,7 @@ class Step:
     tally: Tally = field(default_factory=Tally)
     changes: Changes = field(default_factory=Changes)
     facts: dict[str, Any] = field(default_factory=dict)
+    apart: dict[str, Tally] = field(default_factory=dict)
     _connection: sa.Connection | None = None
     _outcomes: OutcomeStages | None = None
     _stages: dict[str, sa.Table] = field(default_factory=dict)
@@ -142,6 +144,13 @@ class Step:
     def label(self, ledger: pd.DataFrame, rejects: pd.DataFrame) -> None:
         """Keep a batch of outcomes: in the stages for the ledger, and in the tally."""
         self.tally.add(ledger)
+        self.outcomes.add(self.connection, ledger, rejects)
+
+    def label_apart(self, asset: str, ledger: pd.DataFrame, rejects: pd.DataFrame) -> None:
+        """Label rows that are in no partition of a partitioned asset; the run log counts them under no partition."""
+        tally = self.apart.setdefault(asset, Tally())
+        tally.source_rows += len(ledger)
+        tally.add(ledger)
         self.outcomes.add(self.connection, ledger, rejects)
 
     def tally_staged(self) -> None:

@@ -280,7 +280,7 @@ class System:
         implied = derived_checks(
             table,
             checks,
-            partition_column=partitioning.column if partitioning else None,
+            split_by=partitioning.split_by if partitioning else None,
             ledger_of_loaded=ledger_of_loaded,
         )
         return self.add(

@@ -141,6 +141,11 @@ class RunLog:
             values["started_at"] = sa.func.clock_timestamp() - dt.timedelta(seconds=seconds)
         self._execute(connection, sa.update(log).where(mine).values(values))
 
+    def log_apart(self, connection: sa.Connection, asset: str, status: Status, tally: Tally) -> None:
+        """Log the rows of a partitioned asset that are in no partition of it, under no partition."""
+        self.start(connection, asset, {None: ()})
+        self.finish(connection, asset, None, status, tally)
+
     def log_empty_partitions(self, connection: sa.Connection, asset: str, partitions: Sequence[str]) -> None:
         """Log partitions that have no row in this export: success with zeros, in one statement."""
         if not partitions:

@@ -25,7 +25,7 @@ from skynet_assets.parsing.problem import Problem
 from skynet_assets.parsing.statuses import payment_method, payment_status, proof
 from skynet_assets.parsing.text import text, upper_key
 
-BY_MONTH = Partitioning(MONTHS, column="period", frame="payments_clean")
+BY_MONTH = Partitioning(MONTHS, split_by="period", frame="payments_clean")
 TARGETS = ("invoices", "transactions")
 
 PAYMENT_SCHEMA = pa.schema(

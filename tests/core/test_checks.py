@@ -137,7 +137,7 @@ def test_unique_finds_what_a_dropped_key_let_in(connection: sa.Connection) -> No
 
 
 def test_unique_by_other_columns_and_within_a_partition(connection: sa.Connection) -> None:
-    check = unique("u", children, ["month"], partition_column="month")
+    check = unique("u", children, ["month"], split_by="month")
     row = {"parent_id": 1, "month": FEBRUARY, "amount": 1, "first_export_id": "e", "export_id": "e"}
     assert measured(connection, check).passed
     connection.execute(sa.insert(children).values(row))
@@ -147,7 +147,7 @@ def test_unique_by_other_columns_and_within_a_partition(connection: sa.Connectio
 
 
 def test_orphans_finds_what_a_dropped_foreign_key_let_go(connection: sa.Connection) -> None:
-    check = orphans("o", children, partition_column="month")
+    check = orphans("o", children, split_by="month")
     assert measured(connection, check).passed
     connection.execute(sa.text("ALTER TABLE tiny.children DROP CONSTRAINT children_parent_id_fkey"))
     connection.execute(sa.text("DELETE FROM tiny.parents WHERE id = 2"))
