@@ -189,7 +189,12 @@ def in_partition(table: sa.Table, split_by: SplitBy | None, scope: Scope) -> sa.
 
 
 def conservation(
-    name: str, target: sa.Table, *, split_by: SplitBy | None = None, ledger_of_loaded: bool = True
+    name: str,
+    target: sa.Table,
+    *,
+    split_by: SplitBy | None = None,
+    ledger_of_loaded: bool = True,
+    derived: sa.ColumnElement[bool] | None = None,
 ) -> Check:
     """Source = loaded + merged + rejected + skipped, from three counts that share no code.
 
@@ -201,18 +206,16 @@ def conservation(
         target: the target table.
         split_by: how the rows of the target are split into partitions.
         ledger_of_loaded: False for a table whose ledger holds only rows that were not plainly loaded.
+        derived: which rows of the target come from no source row of their own; they are counted apart.
     """
 
     def measure(scope: Scope) -> Query:
         counts = _ledger_counts(scope, target).cte("counts")
         export = next((c for c in target.columns if role_of(c) is Role.EXPORT), None)
         mine = sa.true() if export is None else export == scope.export.export_id
-        held = (
-            sa.select(sa.func.count())
-            .select_from(target)
-            .where(mine, in_partition(target, split_by, scope))
-            .scalar_subquery()
-        )
+        here = sa.and_(mine, in_partition(target, split_by, scope))
+        held = _count(target, here if derived is None else sa.and_(here, sa.not_(derived)))
+        extra = [] if derived is None else [_count(target, sa.and_(here, derived)).label("derived_rows")]
         loaded = counts.c.loaded if ledger_of_loaded else held
         others = counts.c.merged + counts.c.rejected + counts.c.skipped
         return sa.select(
@@ -220,6 +223,7 @@ def conservation(
             loaded.label("loaded"),
             *(counts.c[outcome] for outcome in ("merged", "rejected", "skipped")),
             held.label("target_rows"),
+            *extra,
             (sa.literal(scope.source_rows) - loaded - others).label("unaccounted"),
             (loaded - held).label("target_difference"),
         )
@@ -232,6 +236,10 @@ def conservation(
         blocking=True,
         kind="conservation",
     )
+
+
+def _count(target: sa.Table, condition: sa.ColumnElement[bool]) -> sa.ScalarSelect[int]:
+    return sa.select(sa.func.count()).select_from(target).where(condition).scalar_subquery()
 
 
 def _ledger_counts(scope: Scope, target: sa.Table) -> Query:
@@ -266,12 +274,21 @@ def unique(
     columns: Sequence[str] | None = None,
     *,
     split_by: SplitBy | None = None,
+    among: sa.ColumnElement[bool] | None = None,
 ) -> Check:
-    """No two rows share the columns (by default the primary key)."""
+    """No two rows share the columns (by default the primary key).
+
+    Args:
+        name: name of the check.
+        target: the target table.
+        columns: the columns; None = the primary key.
+        split_by: how the rows of the target are split into partitions.
+        among: which rows count; None = all.
+    """
     by = [target.c[n] for n in columns] if columns else key_columns(target)
 
     def repeated(scope: Scope) -> Query:
-        here = in_partition(target, split_by, scope)
+        here = sa.and_(in_partition(target, split_by, scope), sa.true() if among is None else among)
         return sa.select(*by).where(here).group_by(*by).having(sa.func.count() > 1)
 
     return Check(
@@ -285,14 +302,27 @@ def unique(
     )
 
 
-def orphans(name: str, target: sa.Table, *, split_by: SplitBy | None = None) -> Check:
-    """Every declared foreign key of the table finds its parent row."""
+def orphans(
+    name: str,
+    target: sa.Table,
+    *,
+    split_by: SplitBy | None = None,
+    counts: Callable[[sa.FromClause], sa.ColumnElement[bool]] = lambda rows: sa.true(),
+) -> Check:
+    """Every declared foreign key of the table finds its parent row.
+
+    Args:
+        name: name of the check.
+        target: the target table.
+        split_by: how the rows of the target are split into partitions.
+        counts: says of the rows of a table, of the target as of a parent, which ones count; by default all.
+    """
     keys = sorted(target.foreign_keys, key=lambda key: key.parent.name)
 
     def dangling(key: sa.ForeignKey, scope: Scope) -> Query:
         parent = key.column.table.alias("parent")
-        join = target.outerjoin(parent, key.parent == parent.c[key.column.name])
-        missing = sa.and_(key.parent.is_not(None), parent.c[key.column.name].is_(None))
+        join = target.outerjoin(parent, sa.and_(key.parent == parent.c[key.column.name], counts(parent)))
+        missing = sa.and_(key.parent.is_not(None), parent.c[key.column.name].is_(None), counts(target))
         return sa.select(*key_columns(target)).select_from(join).where(missing, in_partition(target, split_by, scope))
 
     def measure(scope: Scope) -> Query:

@@ -104,8 +104,16 @@ class System:
             kinds={"file"},
         )
 
-    def export_asset(self, *, group: str, checks: Sequence[Check] = ()) -> dg.AssetsDefinition:
-        """Declare the asset that verifies an export before anything is read from it."""
+    def export_asset(
+        self, *, group: str, checks: Sequence[Check] = (), guard: Callable[[Step], None] | None = None
+    ) -> dg.AssetsDefinition:
+        """Declare the asset that verifies an export before anything is read from it.
+
+        Args:
+            group: group in the catalog.
+            checks: the asset's checks.
+            guard: what must hold of a verified export before it is carried any further; raises otherwise.
+        """
 
         def stage(step: Step) -> Write:
             step.frames.write_note(EXPORT_NOTE, step.export.to_json().encode())
@@ -127,6 +135,7 @@ class System:
                 upstream=("landing_zone",),
                 stage=stage,
                 checks=tuple(checks),
+                guard=guard,
             )
         )
 
@@ -226,6 +235,7 @@ class System:
         checks: Sequence[Check] = (),
         upstream: Sequence[str] = (),
         companions: Sequence[sa.Table] = (),
+        further_sources: Sequence[SourceTable] = (),
         partitioning: Partitioning | None = None,
         supersede: Callable[[Step], None] | None = None,
     ) -> Callable[[Callable[..., Labelled]], dg.AssetsDefinition]:
@@ -242,6 +252,7 @@ class System:
             checks: the asset's checks, beside conservation, key and orphans, which every table has.
             upstream: further assets that must have succeeded.
             companions: further tables that the function brings rows for.
+            further_sources: other legacy tables whose rows are labelled, too; the function says how many rows all have.
             partitioning: how the asset is partitioned.
             supersede: deletes rows that the new ones replace; runs after the upsert, in the same transaction.
         """
@@ -256,7 +267,15 @@ class System:
 
             makers = [self.frame_makers.get(frame, frame) for frame in inputs]
             return self._add_table(
-                function, table, stage, source, group, [*makers, *upstream], checks, partitioning=partitioning
+                function,
+                table,
+                stage,
+                source,
+                group,
+                [*makers, *upstream],
+                checks,
+                partitioning=partitioning,
+                further_sources=tuple(further_sources),
             )
 
         return declare

@@ -122,6 +122,18 @@ def test_a_ledger_without_loaded_rows_is_compared_with_the_table(connection: sa.
     assert numbers(found)["unaccounted"] == 1
 
 
+def test_rows_without_a_source_row_are_counted_apart(connection: sa.Connection) -> None:
+    check = conservation("c", parents, derived=parents.c.name == "made up")
+    load(connection, parents, [parent(8, "made up")])
+    found = measured(connection, check)
+    assert found.passed
+    assert (numbers(found)["target_rows"], numbers(found)["derived_rows"]) == (2, 1)
+    connection.execute(sa.text("UPDATE tiny.parents SET name = 'made up' WHERE id = 1"))
+    found = measured(connection, check)
+    assert found.blocks
+    assert (numbers(found)["target_difference"], numbers(found)["derived_rows"]) == (1, 2)
+
+
 # --- keys and orphans -------------------------------------------------------------------------------------------------
 
 
@@ -155,6 +167,18 @@ def test_orphans_finds_what_a_dropped_foreign_key_let_go(connection: sa.Connecti
     assert (found.blocks, numbers(found), found.keys) == (True, {"orphans": 1}, ["2 2026-02-01"])
     assert measured(connection, check, partition="2026-01-01").passed
     assert measured(connection, check, partition="2026-02-01").blocks
+
+
+def test_unique_and_orphans_look_only_at_rows_that_count(connection: sa.Connection) -> None:
+    among = unique("u", parents, ["source_row"], among=parents.c.name != "b")
+    dangling = orphans("o", children, counts=lambda rows: rows.c.export_id != "gone")
+    assert measured(connection, among).passed
+    assert measured(connection, dangling).passed
+    connection.execute(sa.text("UPDATE tiny.parents SET export_id = 'gone', name = 'c' WHERE id = 2"))
+    assert measured(connection, among).keys == ["1"]
+    assert measured(connection, dangling).keys == ["2 2026-02-01"]
+    connection.execute(sa.text("UPDATE tiny.children SET export_id = 'gone' WHERE parent_id = 2"))
+    assert measured(connection, dangling).passed
 
 
 def test_a_table_has_the_checks_that_its_declaration_implies() -> None:
