@@ -1,7 +1,7 @@
 """The rows of a legacy table by key: which of them count, and what becomes of the others."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -24,6 +24,8 @@ from migration.parsing.vectors import Parsed
 
 MALFORMED_ROW, INVALID_PK, DUPLICATE_PK = "MALFORMED_ROW", "INVALID_PK", "DUPLICATE_PK"
 OUTCOME_COLUMNS = ("source_table", "target_table", "source_row", "source_pk", "outcome", "reason", "target_key")
+
+Keep = Callable[[pd.DataFrame], pd.DataFrame]
 
 _REFERENCE_NOTE = "reference_time.json"
 _TEXT_KEYS = frozenset({sources.email_inbox.name, sources.email_jobs.name})
@@ -94,25 +96,34 @@ def latest_record(step: Step) -> dt.datetime:
     return record_limit(reference_time(step))
 
 
-def read_source(step: Step, source: SourceTable) -> SourceRows:
-    """Read a legacy table whole; an optional one that is missing has no rows."""
+def read_source(step: Step, source: SourceTable, keep: Keep | None = None) -> SourceRows:
+    """Read a legacy table whole; an optional one that is missing has no rows.
+
+    Args:
+        step: the workbench.
+        source: the table.
+        keep: what is kept of the cells of a batch, with their index; None = all cells.
+    """
     latest = latest_record(step)
     batches = step.read(source) if step.export.has(source) else ()
-    read = [_keyed(source, batch, latest) for batch in batches]
-    cells = pd.concat([_no_cells(source), *(usable for usable, _ in read)], ignore_index=True)
+    read = [_keyed(source, batch, latest, keep) for batch in batches]
+    cells = pd.concat([_no_cells(source, keep), *(usable for usable, _ in read)], ignore_index=True)
     unusable = pd.concat([_no_unusable(), *(others for _, others in read)], ignore_index=True)
     rows, repeated = _newest_of_each(cells)
     return SourceRows(table_read(step.export, source), rows, repeated, unusable)
 
 
-def _keyed(source: SourceTable, batch: RawBatch, latest: dt.datetime) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _keyed(
+    source: SourceTable, batch: RawBatch, latest: dt.datetime, keep: Keep | None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The rows of a batch that have a key, and those that have none."""
     cells, key = batch.rows, keys_of(source, batch.rows)
     malformed = cells["malformed"].notna()
     usable = ~malformed & key.value.notna().to_numpy(dtype=bool)
     age = next((name for name in _AGES if name in source.columns), None)
     ages = np.zeros(len(cells), np.int64) if age is None else microseconds(timestamps(cells[age], latest).value)
-    kept = cells.drop(columns="malformed").assign(pk=key.value, source_pk=key.value.astype(TEXT), age=ages)
+    kept = cells.drop(columns="malformed") if keep is None else keep(cells).assign(source_row=cells["source_row"])
+    kept = kept.assign(pk=key.value, source_pk=key.value.astype(TEXT), age=ages)
     shown = texts(cells[source.columns[0]]).value.fillna("row:" + cells["source_row"].astype(TEXT))
     lost = np.flatnonzero(~usable)
     others = pd.DataFrame(
@@ -143,10 +154,10 @@ def _no_unusable() -> pd.DataFrame:
     return pd.DataFrame(columns=list(_UNUSABLE)).astype(_UNUSABLE)
 
 
-def _no_cells(source: SourceTable) -> pd.DataFrame:
+def _no_cells(source: SourceTable, keep: Keep | None) -> pd.DataFrame:
     kind = TEXT if source.name in _TEXT_KEYS else pd.ArrowDtype(pa.int64())
     cells = pd.DataFrame(columns=list(source.columns), dtype="str")
-    return cells.assign(
+    return (cells if keep is None else keep(cells)).assign(
         source_row=pd.Series(dtype="int64"),
         pk=pd.Series(dtype=kind),
         source_pk=pd.Series(dtype=TEXT),
