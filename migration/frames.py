@@ -133,6 +133,20 @@ class FrameStore:
             return _read_none(folder / pointer.run_id)
         return pa.concat_tables(tables).to_pandas(types_mapper=_mapped)
 
+    def batches(self, asset: str, part: str | None = None) -> Iterator[pd.DataFrame]:
+        """A frame, or one part of it, in the pieces that it was written in; a part without rows has none.
+
+        Raises:
+            MissingFrame: the asset has not run for this export.
+        """
+        folder, pointer = self._current(asset)
+        for name in [part] if part is not None else list(pointer.rows):
+            if name not in pointer.rows:
+                continue
+            with (folder / pointer.run_id / f"{name}.parquet").open("rb") as stored, pq.ParquetFile(stored) as file:
+                for group in range(file.num_row_groups):
+                    yield file.read_row_group(group).to_pandas(types_mapper=_mapped)
+
 
 def _mapped(kind: pa.DataType) -> pd.ArrowDtype | None:
     """Keep exact and nullable types as Arrow columns; text becomes pandas' own."""

@@ -69,6 +69,13 @@ def test_parts_are_read_by_their_key(root: UPath) -> None:
     assert sorted(store(root).read("a")["n"]) == [1, 2, 3]
 
 
+def test_a_part_is_read_in_the_pieces_that_it_was_written_in(root: UPath) -> None:
+    store(root).write("a", [("x", numbers(1, 2)), ("y", numbers(9)), ("x", numbers(3))], pa.schema([("n", pa.int64())]))
+    assert [batch["n"].tolist() for batch in store(root).batches("a", "x")] == [[1, 2], [3]]
+    assert [batch["n"].tolist() for batch in store(root).batches("a")] == [[1, 2], [3], [9]]
+    assert list(store(root).batches("a", "z")) == []
+
+
 def test_a_frame_that_was_never_made_says_what_to_do(root: UPath) -> None:
     with pytest.raises(MissingFrame, match="has not been made for export e1.*Materialize a"):
         store(root).read("a")
