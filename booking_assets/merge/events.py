@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -58,20 +59,18 @@ def joined_mails(mails: pd.DataFrame, jobs: pd.DataFrame, links: pd.DataFrame, b
         links: rows of `link_rows`, ascending by key; of an e-mail's ties the first counts.
         booking_refs: the references of the operations panel's bookings by `booking_id`.
     """
-    last = jobs.assign(made=microseconds(jobs["job_created_at"])).sort_values(["made", "pk"], kind="stable")
-    last = last[last["email"].notna()].drop_duplicates("email", keep="last").rename(columns={"pk": "job_id"})
-    first = links[links["email"].notna()].drop_duplicates("email").assign(is_linked=True)
-    found = (
-        mails.merge(last.drop(columns=["made", "source_row", "source_pk"], errors="ignore"), how="left", **_ON)
-        .drop(columns="email")
-        .merge(first[["email", "booking_id", "relation", "is_linked"]], how="left", **_ON)
-        .drop(columns="email")
-    )
+    by_age = jobs.assign(made=microseconds(jobs["job_created_at"])).sort_values(["made", "pk"], kind="stable")
+    last = _by_email(by_age.assign(job_id=by_age["pk"]), "last").drop(columns="made")
+    first = _by_email(links.assign(is_linked=True), "first")
+    found = mails.merge(last, on="pk", how="left").merge(first, on="pk", how="left")
     refs = found["parser_ref"].fillna(looked_up(found["booking_id"], booking_refs))
     return found.assign(is_linked=_true(found["is_linked"]), external_booking_ref=refs)
 
 
-_ON = {"left_on": "pk", "right_on": "email"}
+def _by_email(rows: pd.DataFrame, keep: Literal["first", "last"]) -> pd.DataFrame:
+    """One row per e-mail, under the e-mail's key."""
+    named = rows[rows["email"].notna()].drop_duplicates("email", keep=keep)
+    return named.drop(columns=["pk", "source_pk", "source_row"]).rename(columns={"email": "pk"})
 
 
 def event_rows(mails: pd.DataFrame) -> pd.DataFrame:
@@ -85,11 +84,14 @@ def event_rows(mails: pd.DataFrame) -> pd.DataFrame:
     attempts = mails["attempts"].fillna(0)
     dead = dead_reasons(status, error, attempts, mails["max_attempts"].fillna(DEFAULT_MAX_ATTEMPTS))
     waits = (status == RECEIVED) | ((status == FAILED) & dead.isna())
+    own, channel = _keys_of(_INBOX_TABLE, mails["pk"]), event_channels(mails)
     return mails.assign(
-        event_key=_keys_of(_INBOX_TABLE, mails["pk"]),
+        event_key=own,
         nonce=("legacy:" + mails["pk"]).str.slice(0, NONCE_LENGTH),
-        source_enum=event_channels(mails),
+        source_enum=channel,
+        channel_code=channel,
         event_type=event_types(mails),
+        request_received_at=mails["event_time"],
         event_time_normalized=moments(at - at % SECOND).set_axis(mails.index),
         signature_verified=False,
         process_status=status,
@@ -98,6 +100,7 @@ def event_rows(mails: pd.DataFrame) -> pd.DataFrame:
         idempotency_expires_at=moments(at + IDEMPOTENT_FOR).set_axis(mails.index),
         nonce_expires_at=moments(at + NONCE_FOR).set_axis(mails.index),
         error_message=error,
+        dead_letter_key=_keys_of(_JOBS_TABLE, mails["job_id"].fillna("")).where(mails["job_id"].notna(), own),
         dead_reason=dead,
     )
 
@@ -134,11 +137,10 @@ def process_statuses(mails: pd.DataFrame) -> pd.Series:
 
 def dead_reasons(status: pd.Series, error: pd.Series, attempts: pd.Series, max_attempts: pd.Series) -> pd.Series:
     """Why a failed event will not be tried again, missing where it will be, and for all others."""
-    unreadable = flags_of(error.map(lambda text: _PARSER_FAILED in text.lower(), na_action="ignore").astype("boolean"))
-    exhausted = (attempts >= max_attempts).to_numpy(dtype=bool)
-    failed = (status == FAILED).to_numpy(dtype=bool)
-    reasons = np.where(unreadable, SCHEMA_MISMATCH, np.where(exhausted, TRANSIENT_ERROR, None))
-    return pd.Series(np.where(failed, reasons, None), index=status.index, dtype=TEXT)
+    unreadable = _true(error.str.lower().str.contains(_PARSER_FAILED, regex=False))
+    reasons = pd.Series(None, index=status.index, dtype=TEXT)
+    reasons = reasons.mask(attempts >= max_attempts, TRANSIENT_ERROR).mask(unreadable, SCHEMA_MISMATCH)
+    return reasons.where(status == FAILED, None)
 
 
 def _keys_of(table: str, pks: pd.Series) -> pd.Series:
@@ -220,25 +222,15 @@ class _Twins:
 
 
 def dead_letters(events: pd.DataFrame) -> pd.DataFrame:
-    """The dead letters of failed events that will not be tried again.
-
-    Args:
-        events: rows of `event_rows` with a `dead_reason`, and `raw_payload`.
-    """
-    own, of_job = _keys_of(_INBOX_TABLE, events["pk"]), _keys_of(_JOBS_TABLE, events["job_id"])
+    """The dead letters of events that have a `dead_reason`."""
     failed_at = events["processed_at"].fillna(events["event_time"])
-    return pd.DataFrame(
-        {
-            "dead_letter_key": of_job.where(events["job_id"].notna(), own),
-            "event_key": events["event_key"],
-            "reason_code": events["dead_reason"],
-            "reason_detail": events["error_message"],
-            "poison_message": True,
-            "replay_count": 0,
-            "status": "OPEN",
-            "first_failed_at": failed_at,
-            "last_failed_at": failed_at,
-            "next_replay_at": pd.Series(None, index=events.index, dtype=failed_at.dtype),
-            "raw_payload": events["raw_payload"],
-        }
+    return events.assign(
+        reason_code=events["dead_reason"],
+        reason_detail=events["error_message"],
+        poison_message=True,
+        replay_count=0,
+        status="OPEN",
+        first_failed_at=failed_at,
+        last_failed_at=failed_at,
+        next_replay_at=None,
     )

@@ -1,0 +1,210 @@
+"""E-mails through the real jobs into PostgreSQL: events, dead letters and their accounts, as the oracle has them."""
+
+import os
+from collections.abc import Iterator
+from copy import deepcopy
+from types import SimpleNamespace
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from booking_assets.assets import BOOKING
+from booking_assets.assets.export import export
+from booking_assets.assets.ingest import ASSETS, FRAME, ingest_dead_letter, ingest_event_log
+from booking_assets.assets.reference import channel_registry
+from booking_assets.months import INGEST_MONTH
+from booking_assets.options import BookingRun
+from migration.automation import Automation, build_definitions, rollback_job
+from migration.declare.run import DRY_RUN_TAGS
+from tests.booking import booking_harness
+from tests.booking.booking_files import Row
+from tests.booking.booking_golden import CHECKS
+from tests.booking.booking_harness import SHADOW, Lab, Ran
+from tests.booking.booking_nasty import Nasty, follow_up, nasty
+from tests.booking.booking_records import KEYS
+from tests.booking.booking_reference import Reference
+from tests.booking.test_booking_fuzz import COUNTS, assert_same
+
+FAST_SEEDS = range(2)
+SLOW_SEEDS = range(100, 100 + int(os.environ.get("BOOKING_FUZZ_SEEDS", "30")))
+EVENTS, LETTERS, MERGES = "ingest_event_log", "ingest_dead_letter", "merge_log"
+TABLES = (EVENTS, LETTERS, MERGES)
+STAGING_JOB, MONTHS_JOB, DRY = "mails", "mail_months", "_dry_run"
+# Bookings are not loaded here, so the batch before this one never ran.
+GATE = {"override_gate": ["ops_finance_bridge"]}
+
+
+def _jobs() -> list[Any]:
+    before = dg.AssetSelection.assets(export, channel_registry, FRAME_KEY)
+    months = dg.AssetSelection.assets(ingest_event_log, ingest_dead_letter)
+    return [
+        dg.define_asset_job(name + suffix, selection, tags=tags)
+        for name, selection in ((STAGING_JOB, before), (MONTHS_JOB, months))
+        for suffix, tags in (("", {}), (DRY, DRY_RUN_TAGS))
+    ]
+
+
+FRAME_KEY = dg.AssetKey(["booking", FRAME])
+LOCATION = SimpleNamespace(
+    defs=build_definitions(
+        BOOKING,
+        [export, channel_registry, *ASSETS],
+        Automation(jobs=[*_jobs(), rollback_job(BOOKING)], schedules=[], sensors=[]),
+        BookingRun(),
+    ),
+    SYSTEM=BOOKING,
+)
+
+
+@pytest.fixture
+def lab(booking_lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
+    """An installation whose code location has the e-mails alone."""
+    monkeypatch.setattr(booking_harness, "location", lambda: LOCATION)
+    yield booking_lab
+
+
+# --- running ----------------------------------------------------------------------------------------------------------
+
+
+def months(lab: Lab) -> list[str]:
+    """The months that runs have made known, in their order."""
+    return list(lab.instance.get_dynamic_partitions(str(INGEST_MONTH.name)))
+
+
+def put(lab: Lab, given: Nasty) -> None:
+    """Write an export unless it is there."""
+    if not (lab.landing / given.export_id).exists():
+        lab.put(given.export_id, given.files, exported_at=given.exported_at, manifest=given.manifest)
+
+
+def run(lab: Lab, export_id: str, suffix: str = "", tags: dict[str, str] | None = None) -> list[Ran]:
+    """Carry the e-mails of an export through, all months in one run."""
+    ran = [lab.run(STAGING_JOB + suffix, export_id=export_id, tags=tags)]
+    known = months(lab)
+    if known:
+        ran.append(lab.run(MONTHS_JOB + suffix, (known[0], known[-1]), export_id=export_id, tags=tags, **GATE))
+    assert [each.failures for each in ran] == [{}] * len(ran)
+    return ran
+
+
+def load(lab: Lab, reference: Reference, given: Nasty) -> list[Ran]:
+    """Carry an export through and compare everything."""
+    put(lab, given)
+    reference.load(lab.landing / given.export_id)
+    ran = run(lab, given.export_id)
+    assert_tables(lab, reference)
+    assert_accounts(lab, reference, ran)
+    return ran
+
+
+# --- comparing --------------------------------------------------------------------------------------------------------
+
+
+def expected_rows(reference: Reference, table: str) -> dict[str, Row]:
+    """The rows of the oracle; of the merge log those about events."""
+    rows = reference.tables[table]
+    return {key: row for key, row in rows.items() if table != MERGES or row["target_table"] == EVENTS}
+
+
+def assert_tables(lab: Lab, reference: Reference, schema: str = "booking") -> None:
+    """Events, dead letters and the log of merged e-mails are those of the oracle."""
+    for table in TABLES:
+        found = {row[KEYS[table]]: row for row in lab.rows(table, schema)}
+        assert_same(f"{schema}.{table}", expected_rows(reference, table), found)
+
+
+def assert_accounts(lab: Lab, reference: Reference, ran: list[Ran]) -> None:
+    """Ledger, rejected rows and counts are those of the oracle."""
+    ledger = lab.fetch(
+        "SELECT export_id, source_table, source_row, target_table, source_pk, outcome,"
+        " CASE WHEN outcome IN ('rejected', 'skipped') THEN reason END, target_key FROM booking.row_ledger"
+        f" WHERE target_table = '{EVENTS}'"
+    )
+    wanted = {
+        key: (*row[:2], row[2] if row[1] in ("rejected", "skipped") else None, row[3])
+        for key, row in reference.ledger.items()
+        if key[3] == EVENTS
+    }
+    assert_same("ledger", wanted, {row[:4]: row[4:] for row in ledger})
+    rejected = lab.fetch(
+        "SELECT export_id, source_table, source_row, target_table, source_pk, reason_code FROM booking.rejected_row"
+    )
+    of_events = {key: row for key, row in reference.rejected().items() if key[3] == EVENTS}
+    assert_same("rejected", of_events, {row[:4]: row[4:] for row in rejected})
+    for asset in (EVENTS, LETTERS):
+        counts = reference.counts[(reference.export_id, asset)].flat()
+        assert_same(f"counts of {asset}", counts, logged(lab, ran, asset))
+
+
+def logged(lab: Lab, ran: list[Ran], asset: str) -> Row:
+    """What the run log counts of an asset, all its rows of some runs together."""
+    ids = ", ".join(f"'{each.run_id}'" for each in ran)
+    rows = lab.fetch(
+        f"SELECT {', '.join(COUNTS)} FROM booking.migration_run_log WHERE asset = '{asset}' AND run_id IN ({ids})"
+    )
+    assert rows, asset
+    found: Row = dict.fromkeys(COUNTS, 0) | {"rejected_by": {}, "skipped_by": {}}
+    for row in rows:
+        for name, value in zip(COUNTS, row, strict=True):
+            if isinstance(value, dict):
+                found[name] = {code: found[name].get(code, 0) + value.get(code, 0) for code in {**found[name], **value}}
+            else:
+                found[name] += value
+    return found
+
+
+# --- tests ------------------------------------------------------------------------------------------------------------
+
+
+def check_one(lab: Lab, seed: int) -> None:
+    """An export as a dry run, live, and live again."""
+    given, reference = nasty(seed), Reference()
+    put(lab, given)
+    preview = deepcopy(reference)
+    preview.load(lab.landing / given.export_id)
+    before = lab.images(*TABLES)
+    run(lab, given.export_id, DRY, {"migration/preview": f"preview {seed}"})
+    assert lab.images(*TABLES) == before
+    assert_tables(lab, preview, SHADOW)
+    load(lab, reference, given)
+    images = lab.images(*TABLES)
+    load(lab, reference, given)
+    assert lab.images(*TABLES) == images
+
+
+def check_two(lab: Lab, seed: int) -> None:
+    """An export and the next one, twice."""
+    first, reference = nasty(seed), Reference()
+    load(lab, reference, first)
+    second = follow_up(first, seed)
+    load(lab, reference, second)
+    images = lab.images(*TABLES)
+    load(lab, reference, second)
+    assert lab.images(*TABLES) == images
+
+
+@pytest.mark.database
+@pytest.mark.parametrize("seed", FAST_SEEDS)
+def test_mails_of_a_random_export_give_the_rows_of_the_oracle(lab: Lab, seed: int) -> None:
+    check_one(lab, seed)
+
+
+@pytest.mark.database
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", SLOW_SEEDS)
+def test_mails_of_many_random_exports_give_the_rows_of_the_oracle(lab: Lab, seed: int) -> None:
+    check_one(lab, seed)
+
+
+@pytest.mark.database
+@pytest.mark.parametrize("seed", FAST_SEEDS)
+def test_mails_of_the_next_export_are_held_against_stored_events(lab: Lab, seed: int) -> None:
+    check_two(lab, seed)
+
+
+@pytest.mark.database
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", SLOW_SEEDS)
+def test_mails_of_many_next_exports_are_held_against_stored_events(lab: Lab, seed: int) -> None:
+    check_two(lab, seed)
