@@ -18,12 +18,16 @@ from migration.declare.step import Step, table_read
 from migration.errors import ExportError
 from migration.exports.reading import RawBatch
 from migration.exports.sources import SourceTable
-from migration.outcome import Outcome, label
+from migration.outcome import LEDGER_COLUMNS, REJECT_COLUMNS, Outcome, join_codes, label
 from migration.parsing.records import raw_json
 from migration.parsing.vectors import Parsed
 
 MALFORMED_ROW, INVALID_PK, DUPLICATE_PK = "MALFORMED_ROW", "INVALID_PK", "DUPLICATE_PK"
-OUTCOME_COLUMNS = ("source_table", "target_table", "source_row", "source_pk", "outcome", "reason", "target_key")
+OUTCOME_SCHEMA, REJECT_SCHEMA = (
+    pa.schema([(name, pa.int64() if name == "source_row" else pa.string()) for name in ("source_table", *columns)])
+    for columns in (LEDGER_COLUMNS, REJECT_COLUMNS)
+)
+"""How outcomes and quarantine rows are staged."""
 
 Keep = Callable[[pd.DataFrame], pd.DataFrame]
 
@@ -191,6 +195,25 @@ def outcomes(
     """Ledger rows of rows that count; `rows` has their `source_row` and `source_pk`."""
     named = rows[["source_row", "source_pk"]].assign(source_table=source.table)
     return label(target, named, outcome, reason=reason, target_key=target_key)
+
+
+def decided_outcomes(
+    target: str, source: SourceRows, rows: pd.DataFrame, warnings: dict[str, pd.Series]
+) -> pd.DataFrame:
+    """Ledger rows of rows that say their `outcome`, `reason`, `target_key` and `month` themselves.
+
+    The reason of a loaded row are its warnings.
+    """
+    loaded = (rows["outcome"] == Outcome.LOADED.value).to_numpy(dtype=bool)
+    reason = rows["reason"].where(~loaded, joined_warnings(warnings, rows))
+    decided = outcomes(target, source, rows, rows["outcome"], reason=reason, target_key=rows["target_key"])
+    return decided.assign(month=rows["month"])
+
+
+def joined_warnings(warnings: dict[str, pd.Series], rows: pd.DataFrame) -> pd.Series:
+    """Warning codes of rows as text, missing where there is none."""
+    none = pd.Series(None, index=rows.index, dtype=TEXT)
+    return join_codes(warnings).astype(TEXT) if warnings else none
 
 
 def outcomes_of_others(

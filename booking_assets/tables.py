@@ -64,6 +64,7 @@ def _run_log_columns() -> list[sa.Column[Any]]:
         sa.Column("rows_affected", sa.BigInteger, comment="Rows inserted, updated and deleted"),
         sa.Column("report_path", sa.Text),
         sa.Column("error_message", sa.Text, sa.Computed("error", persisted=True)),
+        sa.Column("reference_time", _TIME, comment="Of the export's verification: when the export was taken"),
     ]
 
 
@@ -573,4 +574,16 @@ ENTITIES: Sequence[sa.Table] = (
     ingest_event_log,
     ingest_dead_letter,
     unmapped_queue,
+)
+
+# Split by the month in which their booking was made.
+BY_MONTH: Sequence[sa.Table] = (
+    booking_core,
+    booking_contact,
+    booking_party,
+    booking_item_snapshot,
+    payment_event,
+    ops_booking_state,
+    ops_assignment,
+    ops_finance_bridge,
 )

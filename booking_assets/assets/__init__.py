@@ -3,7 +3,24 @@
 from booking_assets import sources, tables
 from migration.declare.system import System
 
-BOOKING = System("booking", tables.metadata, tables.books, sources.ALL)
+_CATALOG_FRAMES = ("catalog_products", "catalog_variants", "catalog_rates")
+_OF_BRIDGE = (
+    *_CATALOG_FRAMES,
+    *(f"{name}_{part}" for name in _CATALOG_FRAMES for part in ("outcomes", "rejects", "queue")),
+    "catalog_refs",
+    "package_refs",
+    "loaded_variants",
+    "product_meeting_points",
+    "variant_products",
+)
+
+BOOKING = System(
+    "booking",
+    tables.metadata,
+    tables.books,
+    sources.ALL,
+    frame_makers=dict.fromkeys(_OF_BRIDGE, "catalog_bridge"),
+)
 
 SOURCE = "booking_source"
 REFERENCE = "reference"

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from booking_assets.merge.frames import TEXT
+from booking_assets.merge.frames import TEXT, records
 from booking_assets.merge.logs import queue_row
 from booking_assets.parsing.keys import BALISNAP, BSTADMIN, key, row_name
 from booking_assets.parsing.statuses import MANUAL
@@ -98,9 +98,9 @@ def build_bridge(products: pd.DataFrame, variants: pd.DataFrame, packages: pd.Da
         packages: the operations panel's packages: `package_id`, `tour_id`, `slug`, `name`.
         tours: its tours: `tour_id`.
     """
-    rows = sorted(_records(packages), key=lambda row: row["package_id"])
+    rows = sorted(records(packages), key=lambda row: row["package_id"])
     slugs = {row["package_id"]: row["slug"] for row in rows}
-    matches = _matches(rows, _records(products), _records(variants))
+    matches = _matches(rows, records(products), records(variants))
     found = _Found(matches, slugs)
     by_tour = defaultdict(list)
     known_tours = {int(tour) for tour in tours["tour_id"]}
@@ -110,7 +110,7 @@ def build_bridge(products: pd.DataFrame, variants: pd.DataFrame, packages: pd.Da
         found.add_tour(tour, by_tour.get(tour, []))
     for package in by_tour[None]:
         found.add_package(package)
-    bridged, queue = _variants(rows, _records(variants))
+    bridged, queue = _variants(rows, records(variants))
     return Bridge(
         products=found.products,
         variants=bridged,
@@ -119,7 +119,7 @@ def build_bridge(products: pd.DataFrame, variants: pd.DataFrame, packages: pd.Da
         tours=found.tours,
         bridged_tours=frozenset(found.bridged),
         companions=_companions(matches),
-        refs=_refs(found.products, bridged, _records(products), _records(variants)),
+        refs=_refs(found.products, bridged, records(products), records(variants)),
         queue=[*found.queue, *queue],
     )
 
@@ -275,11 +275,6 @@ def _variant_name(package_id: int, variant_id: int | None) -> str:
 
 
 # --- small helpers ----------------------------------------------------------------------------------------------------
-
-
-def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """The rows of a frame, missing values as None."""
-    return pa.Table.from_pandas(frame, preserve_index=False).to_pylist()
 
 
 def _grouped(pairs: Iterable[tuple[Any, int]]) -> dict[Any, list[int]]:

@@ -1,6 +1,7 @@
 """Columns as arrays: times as whole numbers, the first row of each group, rows by position."""
 
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -118,6 +119,11 @@ def arrow_array(values: pd.Series) -> pa.Array:
     """A column as one Arrow array; missing entries are null."""
     array = pa.array(values, from_pandas=True)
     return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+
+
+def records(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a frame as dicts, missing values as None."""
+    return pa.Table.from_pandas(rows, preserve_index=False).to_pylist()
 
 
 def _indices(positions: np.ndarray) -> pa.Array:

@@ -51,6 +51,12 @@ def primary_key(value: Value) -> int | Problem:
     return number if isinstance(number, Problem) or number >= 1 else Problem.INVALID
 
 
+def natural(value: Value) -> int | Problem:
+    """An `integer` from 0; smaller ones are INVALID."""
+    number = integer(value)
+    return number if isinstance(number, Problem) or number >= 0 else Problem.INVALID
+
+
 def money(value: Value) -> Decimal | Problem:
     """Amount of a number or of text such as `1,200.505`, rounded to 0.01, halves away from zero; -0 is 0.
 
@@ -90,6 +96,11 @@ def integers(cells: pd.Series) -> Parsed:
 def primary_keys(cells: pd.Series) -> Parsed:
     """A column of `primary_key` as int64; problems are NULL and INVALID."""
     return parse_vector(cells, pa.int64(), primary_key, _quick_keys)
+
+
+def naturals(cells: pd.Series) -> Parsed:
+    """A column of `natural` as int64; problems are NULL and INVALID."""
+    return parse_vector(cells, pa.int64(), natural)
 
 
 def amounts(cells: pd.Series) -> Parsed:

@@ -32,7 +32,8 @@ COMPLETED, DONE, CANCELLED, NO_SHOW = "COMPLETED", "DONE", "CANCELLED", "NO_SHOW
 OPS_STATUSES = (NEW, READY, ATTENTION, UPDATED, COMPLETED, DONE, CANCELLED, NO_SHOW)
 SETTLED, PENDING = "SETTLED", "PENDING"
 
-SERVICE_TYPES = ("PRIVATE", "SHARED", "CUSTOM")
+PRIVATE = "PRIVATE"
+SERVICE_TYPES = (PRIVATE, "SHARED", "CUSTOM")
 TRAVELER_TYPES = ("ADULT", "CHILD", "INFANT")
 PAYMENT_METHODS = ("PAYPAL", "MANUAL", "OTHER")
 
@@ -178,7 +179,7 @@ def traveler_type(value: Value) -> str | Problem:
 
 def service_types(cells: pd.Series) -> Parsed:
     """A column of `service_type` as string, PRIVATE where there is none; the problems stay on record."""
-    return parse_vector(cells, pa.string(), service_type).with_default("PRIVATE", Problem.NULL, Problem.INVALID)
+    return parse_vector(cells, pa.string(), service_type).with_default(PRIVATE, Problem.NULL, Problem.INVALID)
 
 
 def traveler_types(cells: pd.Series) -> Parsed:

@@ -230,7 +230,7 @@ class System:
         self,
         table: sa.Table,
         *,
-        source: SourceTable,
+        source: SourceTable | None,
         group: str,
         checks: Sequence[Check] = (),
         upstream: Sequence[str] = (),
@@ -247,7 +247,7 @@ class System:
 
         Args:
             table: the target table.
-            source: the legacy table whose rows are labelled.
+            source: the legacy table whose rows are labelled; None where rows of ours are counted, not of a file.
             group: group in the catalog.
             checks: the asset's checks, beside conservation, key and orphans, which every table has.
             upstream: further assets that must have succeeded.
@@ -285,7 +285,7 @@ class System:
         function: Callable[..., Any],
         table: sa.Table,
         stage: Callable[[Step], Write],
-        source: SourceTable,
+        source: SourceTable | None,
         group: str,
         upstream: Sequence[str],
         checks: Sequence[Check],
@@ -397,11 +397,10 @@ class System:
         frames = {name: step.frames.read(name, part) for name in inputs}
         if "step" in inspect.signature(function).parameters:
             frames["step"] = step  # type: ignore[assignment]
-        labelled = function(**frames)
-        if not step.tally.source_rows:
-            rows = step.frames.parts(inputs[0])
-            step.tally.source_rows = rows[part] if part else sum(rows.values())
-        return labelled
+        # By default these are the rows of the first frame; the function may know better.
+        rows = step.frames.parts(inputs[0])
+        step.tally.source_rows = rows.get(part, 0) if part else sum(rows.values())
+        return function(**frames)
 
     def step(
         self,
