@@ -1,20 +1,22 @@
 """What every table of Booking does when it is written: rows that are gone are marked, the worklist is settled."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 import pandas as pd
 import sqlalchemy as sa
 
 from booking_assets import tables
 from booking_assets.merge.logs import merge_key
-from booking_assets.source_rows import reference_time
+from booking_assets.source_rows import SourceRows, reference_time, rejects_of
 from migration.declare.step import Step
+from migration.exports.sources import SourceTable
 from migration.outcome import Outcome
-from migration.tables import key_columns
+from migration.tables import key_columns, loaded_columns
 
 OPEN, RESOLVED, MIGRATION = "OPEN", "RESOLVED", "migration"
 
 Keys = Callable[[], Collection[str]]
+Read = tuple[SourceTable, SourceRows]
 
 
 def mark_gone(
@@ -84,3 +86,60 @@ def merge_rows(export_id: str, ledger: pd.DataFrame) -> pd.DataFrame:
             "reason_code": merged["reason"],
         }
     )
+
+
+def split_by_month(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Rows that have a `month`, keyed as the partitions are."""
+    for month, of_month in rows.groupby("month", sort=True):
+        yield str(month), of_month
+
+
+def label_without_month(step: Step, asset: str, outcomes: pd.DataFrame, read: Sequence[Read]) -> pd.DataFrame:
+    """Label the rows that reach no booking, and so no month; they count under no partition of the asset.
+
+    Args:
+        step: the workbench.
+        asset: the asset that the rows are meant for.
+        outcomes: ledger rows with a `month` that is missing for these.
+        read: the source tables that they come from.
+
+    Returns:
+        Those of them that are merged, as rows of the merge log.
+    """
+    apart = outcomes[outcomes["month"].isna()].drop(columns="month")
+    rejects = pd.concat([rejects_of(step, source, rows, apart) for source, rows in read], ignore_index=True)
+    step.label_apart(asset, apart, rejects)
+    return merge_rows(step.export.export_id, apart)
+
+
+def log_merges(step: Step, merged: pd.DataFrame) -> Callable[[], None]:
+    """Stage rows of the merge log; returns what writes them."""
+    table = tables.merge_log
+    columns = loaded_columns(table)
+    stage = step.create_stage(table, columns)
+    if len(merged):
+        step.copy(table, stage, columns, merged)
+    return lambda: step.upsert(table, stage, columns)
+
+
+def mark_displaced(step: Step, table: sa.Table, *columns: str) -> None:
+    """Free values that rows of this export take from rows that it has not written yet, whose own month follows.
+
+    Such a row is marked as deleted until then: only rows that are not deleted must differ in these columns.
+    """
+    taker = table.alias("taker")
+    key = key_columns(table)[0].name
+    takes = sa.and_(
+        *(taker.c[name] == table.c[name] for name in columns),
+        taker.c[key] != table.c[key],
+        taker.c.export_id == step.export.export_id,
+        sa.not_(taker.c.is_deleted),
+    )
+    held = sa.and_(table.c.export_id != step.export.export_id, sa.not_(table.c.is_deleted))
+    taken = sa.select(sa.literal(1)).where(takes).exists()
+    step.update(table, {"is_deleted": True, "updated_at": sa.func.now()}, sa.and_(held, taken))
+
+
+def keys_in(step: Step, frame: str, column: str) -> Keys:
+    """The keys that a staged frame holds in all its parts; read only when they are asked for."""
+    return lambda: set(step.frames.read(frame)[column])

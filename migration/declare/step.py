@@ -146,9 +146,13 @@ class Step:
         self.tally.add(ledger)
         self.outcomes.add(self.connection, ledger, rejects)
 
+    def count_apart(self, asset: str) -> Tally:
+        """The counts that the run log gets for a partitioned asset under no partition, zeros to begin with."""
+        return self.apart.setdefault(asset, Tally())
+
     def label_apart(self, asset: str, ledger: pd.DataFrame, rejects: pd.DataFrame) -> None:
         """Label rows that are in no partition of a partitioned asset; the run log counts them under no partition."""
-        tally = self.apart.setdefault(asset, Tally())
+        tally = self.count_apart(asset)
         tally.source_rows += len(ledger)
         tally.add(ledger)
         self.outcomes.add(self.connection, ledger, rejects)

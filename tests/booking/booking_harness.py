@@ -6,7 +6,7 @@ holds the tables, `SYSTEM.declarations` the assets with their checks; the jobs a
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -20,10 +20,11 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
 from migration.declare.run import RANGE_END_TAG, RANGE_START_TAG, run_config
+from migration.runs import Finished, Location, Request, carry_through
 from migration.settings import Settings
 from tests.booking.booking_writing import Records, Written, put_export
 
-MIGRATION_JOB, DRY_RUN_JOB, QUALITY_JOB = "booking_migration", "booking_dry_run", "booking_quality"
+MIGRATION_JOB, QUALITY_JOB = "booking_migration", "booking_quality"
 BATCH_JOBS = tuple(f"booking_batch_{batch}" for batch in "bcdef")
 SHADOW = "booking__dry_run"
 # Limits on shares, which a small export full of dirt cannot keep.
@@ -44,7 +45,7 @@ class Ran:
     """How a run ended.
 
     Attributes:
-        run_id: Dagster's id of the run.
+        run_ids: Dagster's ids of the runs that it took.
         success: whether every step succeeded.
         failures: why steps failed, by asset, in the order they failed.
         checks: each check as `passed`, `WARN` or `ERROR`.
@@ -52,12 +53,18 @@ class Ran:
         metadata: metadata of the materializations, by asset.
     """
 
-    run_id: str
+    run_ids: list[str]
     success: bool
     failures: dict[str, str] = field(default_factory=dict)
     checks: dict[str, str] = field(default_factory=dict)
     keys: dict[str, list[str]] = field(default_factory=dict)
     metadata: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def run_id(self) -> str:
+        """Dagster's id of the only run."""
+        (only,) = self.run_ids
+        return only
 
     def findings(self) -> dict[str, str]:
         """The checks that did not pass, with their level."""
@@ -123,9 +130,12 @@ class Lab:
             )
         return _ran(result)
 
-    def migrate(self, export_id: str, **options: Any) -> Ran:
-        """Carry an export through, all months in one run."""
-        return self.run(MIGRATION_JOB, export_id=export_id, **options)
+    def migrate(self, export_id: str, *, dry_run: bool = False, **options: Any) -> Ran:
+        """Carry an export through, stage by stage, all months in one run."""
+        request = Request({"export_id": export_id, "confirm": True} | options, dry_run=dry_run)
+        place = Location(location().SYSTEM, location().defs)
+        with self._surroundings():
+            return _joined(carry_through(place, self.settings, request, lambda step, state: None, self.instance))
 
     @contextmanager
     def _surroundings(self) -> Iterator[None]:
@@ -187,8 +197,20 @@ def checks_by_name() -> dict[str, Any]:
     return {check.name: check for declaration in declared for check in declaration.checks}
 
 
+def _joined(stages: Iterable[Finished]) -> Ran:
+    """How the stages of a migration ended together."""
+    ran = Ran([], success=True)
+    for finished in stages:
+        ran.run_ids.append(finished.run_id)
+        ran.success &= finished.success
+        ran.failures |= finished.failures
+        ran.checks |= dict.fromkeys(finished.error_checks, "ERROR")
+        ran.metadata |= finished.facts
+    return ran
+
+
 def _ran(result: dg.ExecuteInProcessResult) -> Ran:
-    ran = Ran(result.run_id, result.success)
+    ran = Ran([result.run_id], result.success)
     for event in result.all_events:
         if event.is_step_failure and event.step_key:
             data = event.step_failure_data

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.booking.booking_files import Row
-from tests.booking.booking_harness import DRY_RUN_JOB, SHADOW, Lab, Ran
+from tests.booking.booking_harness import SHADOW, Lab, Ran
 from tests.booking.booking_nasty import Nasty, follow_up, nasty
 from tests.booking.booking_records import KEYS
 from tests.booking.booking_reference import ANY, OF_BOOKINGS, OF_FILES, Reference
@@ -83,7 +83,8 @@ def assert_rejected(lab: Lab, reference: Reference) -> None:
 def assert_counts(lab: Lab, reference: Reference, ran: Ran) -> None:
     """The run log counts what the oracle counts, all months of a run together."""
     names = ", ".join(COUNTS)
-    rows = lab.fetch(f"SELECT asset, status, {names} FROM booking.migration_run_log WHERE run_id = '{ran.run_id}'")
+    runs = "', '".join(ran.run_ids)
+    rows = lab.fetch(f"SELECT asset, status, {names} FROM booking.migration_run_log WHERE run_id IN ('{runs}')")
     assert {row[1] for row in rows} == {"success"}
     for asset in (*OF_FILES, *OF_BOOKINGS):
         logged = [dict(zip(COUNTS, row[2:], strict=True)) for row in rows if row[0] == asset]
@@ -128,7 +129,7 @@ def dry_run(lab: Lab, reference: Reference, export: Nasty) -> None:
     expected = deepcopy(reference)
     expected.load(place)
     before = lab.images(*KEYS)
-    ran = lab.run(DRY_RUN_JOB, export_id=export.export_id)
+    ran = lab.migrate(export.export_id, dry_run=True)
     assert ran.failures == {}
     assert lab.images(*KEYS) == before
     assert_tables(lab, expected, SHADOW)
