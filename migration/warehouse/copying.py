@@ -68,12 +68,14 @@ def copy_arrow(
         qualified(connection, table), names, sql.Literal(frozen)
     )
     with raw.cursor() as cursor, cursor.copy(statement) as copy:
-        copy.write(_csv(rows))
+        copy.write(csv_rows(rows))
 
 
-def _csv(table: pa.Table) -> bytes | memoryview:
+def csv_rows(table: pa.Table) -> bytes | memoryview:
+    """The rows of a table as CSV."""
     sink = io.BytesIO()
-    pa_csv.write_csv(table, sink, _WRITE_OPTIONS)
+    # Of a column with an empty chunk among others, as pandas' concat leaves them, Arrow's writer makes zero bytes.
+    pa_csv.write_csv(table.combine_chunks(), sink, _WRITE_OPTIONS)
     return sink.getbuffer()
 
 
