@@ -149,7 +149,7 @@ def _variant(source: VariantSource, code: str) -> tuple[Row, str | None]:
         "cancellation_policy": of(variant, "cancellation_policy"),
         "is_deleted": False,
     }
-    said = first(of(variant, "warnings"), of(package, "warnings") if variant is None else None)
+    said = of(package, "variant_warnings") if variant is None else variant["warnings"]
     codes = [*([said] if said else []), *([MAX_PAX_TOO_SMALL] if too_small else [])]
     return row, ",".join(codes) or None
 

@@ -56,25 +56,30 @@ def read_products(cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def read_packages(cells: pd.DataFrame) -> pd.DataFrame:
-    """The operations panel's packages."""
+    """The operations panel's packages; `variant_warnings` are about what only variants and rates have."""
     read = {
         "tour_id": primary_keys,
-        "duration_days": integers,
-        "price_per_person": amounts,
-        "price_per_child": amounts,
-        "base_currency": currencies,
-        "min_booking": integers,
-        "max_booking": integers,
         "is_featured": booleans,
         "thumbnail_url": urls,
         "priority": integers,
         "short_description": raw_texts,
         "description": raw_texts,
     }
+    of_variant = {
+        "duration_days": integers,
+        "price_per_person": amounts,
+        "price_per_child": amounts,
+        "base_currency": currencies,
+        "min_booking": integers,
+        "max_booking": integers,
+    }
+    variant = _read(cells, of_variant, {"package_name": NAME_LENGTH})
     return _read(cells, read, {"package_name": NAME_LENGTH, "color_code": COLOR_LENGTH}).assign(
         slug=slugs(cells["slug"]).value,
         name_key=name_keys(cells["package_name"]).value,
         has_thumbnail=_given(cells["thumbnail_url"]),
+        **{name: variant[name] for name in of_variant},
+        variant_warnings=variant["warnings"],
     )
 
 
