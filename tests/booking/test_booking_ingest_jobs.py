@@ -19,7 +19,6 @@ from migration.automation import Automation, build_definitions, rollback_job
 from migration.declare.run import DRY_RUN_TAGS
 from tests.booking import booking_harness
 from tests.booking.booking_files import Row
-from tests.booking.booking_golden import CHECKS
 from tests.booking.booking_harness import SHADOW, Lab, Ran
 from tests.booking.booking_nasty import Nasty, follow_up, nasty
 from tests.booking.booking_records import KEYS
