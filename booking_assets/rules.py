@@ -1,10 +1,14 @@
 """What a good row is: ordered rules with their reason codes; the first that fails decides.
 
-Rows without a key, or that cannot be read at all, never come here: see `source_rows`.
+Rows without a key, or that cannot be read at all, never come here: see `source_rows`. Where rows of one booking are
+judged together, the merge says why they are rejected.
 """
+
+from collections.abc import Mapping
 
 from migration.outcome import Rule
 
+MALFORMED_ROW, INVALID_PK, DUPLICATE_PK = "MALFORMED_ROW", "INVALID_PK", "DUPLICATE_PK"
 ORPHAN_PRODUCT, ORPHAN_VARIANT = "ORPHAN_PRODUCT", "ORPHAN_VARIANT"
 INVALID_TRAVELER_TYPE, INVALID_PRICE, NEGATIVE_PRICE = "INVALID_TRAVELER_TYPE", "INVALID_PRICE", "NEGATIVE_PRICE"
 
@@ -16,3 +20,26 @@ catalog_variant_rate = (
     Rule(INVALID_PRICE, lambda rows: rows["price"].isna(), "price"),
     Rule(NEGATIVE_PRICE, lambda rows: (rows["price"] < 0).fillna(value=False), "price"),
 )
+
+COLUMNS: Mapping[str, str] = {
+    **{rule.code: rule.column for rule in (*catalog_variant, *catalog_variant_rate) if rule.column},
+    "REF_TOO_LONG": "booking_ref",
+    "NO_VALID_TIMESTAMP": "created_at",
+    "NO_TOUR_DATE": "tour_date",
+    "ORPHAN_BOOKING": "booking_id",
+    "ORPHAN_BOOKING_ITEM": "booking_item_id",
+    "ORPHAN_FINANCE": "booking_finance_id",
+    "INVALID_PAYMENT_TIME": "payment_date",
+    "INVALID_AMOUNT": "amount",
+    "DUPLICATE_PAYMENT_REF": "payment_ref",
+    "MISSING_MESSAGE_ID": "message_id",
+    "INVALID_EVENT_TIME": "received_at",
+    "NO_BOOKING_REF": "parsed_data",
+}
+"""The source column that a reason code is about, where it is about one."""
+
+
+def detail(code: str, key_column: str) -> str | None:
+    """Column and rule of a rejected row, never a value; none for a row that could not be read at all."""
+    column = key_column if code == INVALID_PK else COLUMNS.get(code)
+    return None if column is None else f"{column}: {code}"

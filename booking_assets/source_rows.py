@@ -14,6 +14,7 @@ from booking_assets.merge.frames import TEXT, microseconds
 from booking_assets.parsing.numbers import primary_keys
 from booking_assets.parsing.texts import texts
 from booking_assets.parsing.times import record_limit, timestamp, timestamps
+from booking_assets.rules import DUPLICATE_PK, INVALID_PK, MALFORMED_ROW, detail
 from migration.declare.step import Step, table_read
 from migration.errors import ExportError
 from migration.exports.reading import RawBatch
@@ -22,7 +23,6 @@ from migration.outcome import LEDGER_COLUMNS, REJECT_COLUMNS, Outcome, join_code
 from migration.parsing.records import raw_json
 from migration.parsing.vectors import Parsed
 
-MALFORMED_ROW, INVALID_PK, DUPLICATE_PK = "MALFORMED_ROW", "INVALID_PK", "DUPLICATE_PK"
 OUTCOME_SCHEMA, REJECT_SCHEMA = (
     pa.schema([(name, pa.int64() if name == "source_row" else pa.string()) for name in ("source_table", *columns)])
     for columns in (LEDGER_COLUMNS, REJECT_COLUMNS)
@@ -259,7 +259,7 @@ def rejects_of(step: Step, source: SourceTable, rows: SourceRows, ledger: pd.Dat
             "source_row": failed["source_row"],
             "source_pk": failed["source_pk"],
             "reason_code": failed["reason"],
-            "detail": None,
+            "detail": [detail(code, source.columns[0]) for code in failed["reason"]],
             "raw": [raw[number] for number in failed["source_row"]],
         }
     )

@@ -18,8 +18,8 @@ from booking_assets.merge.catalog_refs import catalog_references
 from booking_assets.merge.catalog_variants import make_variants, variant_sources
 from booking_assets.parsing import catalog as parsing
 from booking_assets.parsing.keys import BALISNAP, key, row_name
+from booking_assets.rules import INVALID_PK
 from booking_assets.source_rows import (
-    INVALID_PK,
     OUTCOME_SCHEMA,
     REJECT_SCHEMA,
     SourceRows,

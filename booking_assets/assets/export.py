@@ -17,11 +17,13 @@ def refuse_stale(step: Step) -> None:
     """Keep a reference time in the run log, and let no export follow a newer one unless the run insists.
 
     Raises:
+        NoReferenceTime: nothing says when the export was taken.
         StaleExport: the export is older than the one that was loaded last.
     """
+    now = reference_time(step)
     if step.run.dry_run:
         return
-    now, last = reference_time(step), _last_loaded(step)
+    last = _last_loaded(step)
     if last is not None and now < last[1] and not options_of(step).allow_stale:
         raise StaleExport(
             f"Export {step.export.export_id} was taken before export {last[0]}, which was loaded last.",

@@ -5,7 +5,7 @@ import sqlalchemy as sa
 from booking_assets import sources, tables
 from booking_assets.checks import CONSERVATION, exactly, kept
 from booking_assets.parsing.statuses import DIRECT, MANUAL
-from booking_assets.source_rows import DUPLICATE_PK
+from booking_assets.rules import DUPLICATE_PK
 from migration.checks import Check, Scope, at_most, conservation, none_of, orphans, unique
 from migration.outcome import Outcome
 from migration.tables import Query
