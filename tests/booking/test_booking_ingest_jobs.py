@@ -1,5 +1,6 @@
 """E-mails through the real jobs into PostgreSQL: events, dead letters and their accounts, as the oracle has them."""
 
+import datetime as dt
 import os
 from collections.abc import Iterator
 from copy import deepcopy
@@ -15,14 +16,17 @@ from booking_assets.assets.ingest import ASSETS, FRAME, ingest_dead_letter, inge
 from booking_assets.assets.reference import channel_registry
 from booking_assets.months import INGEST_MONTH
 from booking_assets.options import BookingRun
+from booking_assets.retention import clear_away
 from migration.automation import Automation, build_definitions, rollback_job
 from migration.declare.run import DRY_RUN_TAGS
 from tests.booking import booking_harness
+from tests.booking.booking_cases import export_of, job, mail
 from tests.booking.booking_files import Row
 from tests.booking.booking_harness import SHADOW, Lab, Ran
 from tests.booking.booking_nasty import Nasty, follow_up, nasty
 from tests.booking.booking_records import KEYS
 from tests.booking.booking_reference import Reference
+from tests.booking.booking_scalars import key_of
 from tests.booking.test_booking_fuzz import COUNTS, assert_same
 
 FAST_SEEDS = range(2)
@@ -37,7 +41,11 @@ GATE = {"override_gate": ["ops_finance_bridge"]}
 def _jobs() -> list[Any]:
     before = dg.AssetSelection.assets(export, channel_registry, FRAME_KEY)
     months = dg.AssetSelection.assets(ingest_event_log, ingest_dead_letter)
-    return [
+    checks = [
+        dg.define_asset_job(f"{asset}_checks", dg.AssetSelection.checks_for_assets(dg.AssetKey(["booking", asset])))
+        for asset in (EVENTS, LETTERS)
+    ]
+    return checks + [
         dg.define_asset_job(name + suffix, selection, tags=tags)
         for name, selection in ((STAGING_JOB, before), (MONTHS_JOB, months))
         for suffix, tags in (("", {}), (DRY, DRY_RUN_TAGS))
@@ -207,3 +215,88 @@ def test_mails_of_the_next_export_are_held_against_stored_events(lab: Lab, seed:
 @pytest.mark.parametrize("seed", SLOW_SEEDS)
 def test_mails_of_many_next_exports_are_held_against_stored_events(lab: Lab, seed: int) -> None:
     check_two(lab, seed)
+
+
+# --- checks -----------------------------------------------------------------------------------------------------------
+
+MAILS = export_of(
+    mail("m1", "r1"),
+    mail("m2", "r2", message_id="<m1@mail.test>"),
+    mail("m3", "r3", received_at="2026-02-01T00:00:00.5Z"),
+    mail("m4", "r4", is_booking_email=False),
+    mail("m5", None),
+    mail("m6", "r6"),
+    mail("m7", "r7"),
+    job("j6", "m6", "FAILED", error="cannot parse"),
+    job("j7", "m7", "FAILED", error="timeout"),
+)
+
+
+@pytest.fixture
+def loaded(lab: Lab) -> Lab:
+    """An installation with a few e-mails in it, that no check finds fault with."""
+    lab.put("e1", MAILS)
+    run(lab, "e1")
+    assert findings(lab, EVENTS) == findings(lab, LETTERS) == {}
+    return lab
+
+
+def findings(lab: Lab, asset: str) -> dict[str, str]:
+    """What the checks of an asset find in the database now."""
+    ran = lab.run(f"{asset}_checks")
+    assert "conservation" in ran.checks
+    return ran.findings()
+
+
+def of(mail_id: str) -> str:
+    """The condition on the event of an e-mail."""
+    return f"event_key = '{key_of(f'bstadmin:email_inbox:{mail_id}')}'"
+
+
+DROP_KEY = "ALTER TABLE booking.ingest_event_log DROP CONSTRAINT ingest_event_log_idempotency_key_key"
+DROP_SECOND = "ALTER TABLE booking.ingest_event_log DROP CONSTRAINT ingest_event_log_secondary_key"
+DROP_PARENT = "ALTER TABLE booking.ingest_dead_letter DROP CONSTRAINT ingest_dead_letter_event_key_fkey"
+UPDATE = "UPDATE booking.ingest_event_log SET"
+BROKEN = {
+    "ingest_idempotency": (EVENTS, [DROP_KEY, f"{UPDATE} idempotency_key = '<m1@mail.test>' WHERE {of('m3')}"]),
+    "ingest_secondary_dedup": (EVENTS, [DROP_SECOND, f"{UPDATE} external_booking_ref = 'R1' WHERE {of('m6')}"]),
+    "event_time_normalized_seconds": (EVENTS, [f"{UPDATE} event_time_normalized = event_time WHERE {of('m3')}"]),
+    "nonce_reuse": (
+        EVENTS,
+        [
+            f"{UPDATE} nonce = 'legacy:m1', request_received_at = '2026-01-02T03:14:05Z' WHERE {of('m3')}",
+        ],
+    ),
+    "dead_letter_orphan": (LETTERS, [DROP_PARENT, "UPDATE booking.ingest_dead_letter SET event_key = dead_letter_key"]),
+    "conservation of events": (EVENTS, [f"DELETE FROM booking.ingest_event_log WHERE {of('m3')}"]),
+    "conservation of dead letters": (LETTERS, ["DELETE FROM booking.ingest_dead_letter"]),
+    "conservation of failed events": (LETTERS, [f"{UPDATE} process_status = 'FAILED' WHERE {of('m1')}"]),
+}
+
+
+@pytest.mark.database
+@pytest.mark.parametrize("name", BROKEN)
+def test_check_finds_what_was_broken_behind_its_back(loaded: Lab, name: str) -> None:
+    asset, statements = BROKEN[name]
+    loaded.execute(*statements)
+    assert findings(loaded, asset) == {name.partition(" ")[0]: "ERROR"}
+
+
+@pytest.mark.database
+def test_nonces_ten_minutes_apart_are_no_reuse(loaded: Lab) -> None:
+    loaded.execute(
+        f"{UPDATE} nonce = 'legacy:m1', request_received_at = '2026-01-02T03:14:05.000001Z' WHERE {of('m3')}"
+    )
+    assert findings(loaded, EVENTS) == {}
+
+
+@pytest.mark.database
+def test_what_was_cleared_away_is_accounted_for_and_comes_back_with_the_next_load(loaded: Lab) -> None:
+    loaded.execute("UPDATE booking.ingest_dead_letter SET status = 'CLOSED'")
+    later = dt.datetime.now(dt.UTC) + dt.timedelta(days=40)
+    assert clear_away(loaded.engine, later, "r1")[LETTERS] == 1
+    assert clear_away(loaded.engine, later, "r2")[EVENTS] == 1
+    assert findings(loaded, EVENTS) == findings(loaded, LETTERS) == {}
+    run(loaded, "e1")
+    assert findings(loaded, EVENTS) == findings(loaded, LETTERS) == {}
+    assert len(loaded.rows(LETTERS)) == 1
