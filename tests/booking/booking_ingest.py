@@ -140,8 +140,15 @@ class Mail:
 class Ingest:
     """The events of one export."""
 
-    def __init__(self, draft: Draft, stored: Mapping[str, Row]) -> None:
-        self.draft = draft
+    def __init__(self, draft: Draft, stored: Mapping[str, Row], merged: Mapping[int, tuple[str, str]]) -> None:
+        """Begin.
+
+        Args:
+            draft: the export.
+            stored: the events that are there.
+            merged: reason and event of the e-mails that the same export has merged before, by row number.
+        """
+        self.draft, self.merged = draft, merged
         self.inputs = draft.inputs
         self.by_idempotency = {row["idempotency_key"]: key for key, row in stored.items()}
         self.by_second_key = {_second_key(row): key for key, row in stored.items()}
@@ -151,7 +158,7 @@ class Ingest:
         mails = [mail for mail in self._mails() if self._is_event(mail)]
         for mail in sorted(mails, key=lambda mail: (mail.time or LONG_AGO, mail.record.key)):
             row = self._event(mail)
-            kept = self._kept(row)
+            kept = self.merged.get(mail.record.number) or self._kept(row)
             if kept is None:
                 self.by_idempotency[row["idempotency_key"]] = mail.key
                 self.by_second_key[_second_key(row)] = mail.key

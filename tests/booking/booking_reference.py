@@ -40,6 +40,7 @@ Later exports
 - Events are dealt with in the order of their times; each is held against what was stored before the export and against
   those of the export that were kept before it. An event that is stored under its own key and is now merged into
   another one stays as it is. Events and dead letters are never deleted.
+- The same export again merges the same e-mails into the same events, although all its events are stored by now.
 - Rows of `audit_log`, `merge_log`, ledger and rejected rows of earlier exports stay.
 
 Accounts
@@ -159,7 +160,7 @@ class Reference:
         for group in identities.groups:
             self._booking(draft, bridge, group, payments, finances)
         Items(draft, bridge, identities).run()
-        Ingest(draft, self.tables["ingest_event_log"]).run()
+        Ingest(draft, self.tables["ingest_event_log"], self._merged_mails(inputs)).run()
         draft.label_the_rest()
         refs = draft.counts["channel_external_refs"]
         refs.source_rows = len(draft.tables["channel_external_refs"])
@@ -180,6 +181,16 @@ class Reference:
         draft.put("booking_core", group.key, **row)
         payments.run(group, finance)
         finances.run(group)
+
+    def _merged_mails(self, inputs: Inputs) -> dict[int, tuple[str, str]]:
+        """What an earlier run of the same export has found to repeat another event."""
+        of_export = {key: row for key, row in self.ledger.items() if key[0] == inputs.export.export_id}
+        reasons = ("SAME_IDEMPOTENCY_KEY", "SECONDARY_DEDUP")
+        return {
+            key[2]: (str(row[2]), str(row[3]))
+            for key, row in of_export.items()
+            if key[3] == "ingest_event_log" and row[2] in reasons
+        }
 
     def _known(self) -> dict[tuple[str, str], str]:
         rows = self.tables["booking_core"].items()

@@ -217,6 +217,22 @@ def test_mails_of_many_next_exports_are_held_against_stored_events(lab: Lab, see
     check_two(lab, seed)
 
 
+@pytest.mark.database
+def test_same_export_again_merges_the_same_mails_into_the_same_events(lab: Lab) -> None:
+    mails = export_of(
+        mail("a", "r1"),
+        mail("x", "r1", message_id="<c@mail.test>", received_at="2026-01-02T03:04:05.5Z"),
+        mail("c", "r1", received_at="2026-02-02T03:04:05Z"),
+    )
+    reference = Reference()
+    lab.put("e1", mails)
+    for _ in range(2):
+        reference.load(lab.landing / "e1")
+        run(lab, "e1")
+        assert_tables(lab, reference)
+        assert [row["reason_code"] for row in lab.rows(MERGES)] == ["SECONDARY_DEDUP"]
+
+
 # --- checks -----------------------------------------------------------------------------------------------------------
 
 MAILS = export_of(
