@@ -1,6 +1,7 @@
 """The assets of Booking: one module per subject; merging looks at whole files, tables are written by month."""
 
 from booking_assets import sources, tables
+from booking_assets.staleness import refuse_stale
 from migration.declare.system import System
 
 _CATALOG_FRAMES = ("catalog_products", "catalog_variants", "catalog_rates")
@@ -20,6 +21,7 @@ BOOKING = System(
     tables.books,
     sources.ALL,
     frame_makers=dict.fromkeys(_OF_BRIDGE, "catalog_bridge"),
+    guard=refuse_stale,
 )
 
 SOURCE = "booking_source"

@@ -1,50 +1,14 @@
 """The export itself: verified before anything is read from it, and refused where a newer one is loaded."""
 
-import datetime as dt
-
-import sqlalchemy as sa
-
 from booking_assets.assets import BOOKING, SOURCE
-from booking_assets.options import options_of
-from booking_assets.source_rows import reference_time
+from booking_assets.staleness import keep_reference_time, refuse_stale
 from migration.declare.step import Step
-from migration.declare.system import EXPORT_ASSET
-from migration.errors import StaleExport
-from migration.warehouse.runlog import Status
 
 
-def refuse_stale(step: Step) -> None:
-    """Keep a reference time in the run log, and let no export follow a newer one unless the run insists.
-
-    Raises:
-        NoReferenceTime: nothing says when the export was taken.
-        StaleExport: the export is older than the one that was loaded last.
-    """
-    now = reference_time(step)
-    if step.run.dry_run:
-        return
-    last = _last_loaded(step)
-    if last is not None and now < last[1] and not options_of(step).allow_stale:
-        raise StaleExport(
-            f"Export {step.export.export_id} was taken before export {last[0]}, which was loaded last.",
-            "Load a newer export; to load this one all the same, run with allow_stale: true.",
-        )
-    log = step.books.run_log
-    mine = sa.and_(log.c.run_id == step.run.run_id, log.c.asset == EXPORT_ASSET)
-    step.connection.execute(sa.update(log).where(mine).values(reference_time=now))
+def in_order(step: Step) -> None:
+    """Let no export follow a newer one, and keep its own time for those that come."""
+    refuse_stale(step)
+    keep_reference_time(step)
 
 
-def _last_loaded(step: Step) -> tuple[str, dt.datetime] | None:
-    """The export that a table was loaded from last, and when it was taken."""
-    log = step.books.run_log
-    loads = [each.name for each in BOOKING.declarations.values() if each.target is not None]
-    live = sa.and_(log.c.status == Status.SUCCESS.value, sa.not_(log.c.dry_run))
-    newest = sa.select(log.c.export_id).where(live, log.c.asset.in_(loads)).order_by(log.c.finished_at.desc()).limit(1)
-    taken = sa.select(log.c.export_id, log.c.reference_time).where(
-        live, log.c.asset == EXPORT_ASSET, log.c.export_id == newest.scalar_subquery()
-    )
-    found = step.connection.execute(taken.order_by(log.c.finished_at.desc()).limit(1)).one_or_none()
-    return None if found is None else (found.export_id, found.reference_time)
-
-
-export = BOOKING.export_asset(group=SOURCE, guard=refuse_stale)
+export = BOOKING.export_asset(group=SOURCE, guard=in_order)

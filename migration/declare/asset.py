@@ -79,7 +79,8 @@ class Declaration:
         partitioning: how it is partitioned, if it is.
         fails_after_publishing: the asset's product is the finding itself: publish it, then fail with this status.
         owned: the columns that the asset writes, where they are not all that a load brings.
-        guard: what must hold at the start of the transaction, after its locks are held; raises otherwise.
+        guard: what must hold at the start of the transaction, after its locks are held; raises otherwise. None = what
+            the system asks of all its assets.
         registers: keys of dynamic partitions that the published table makes known.
         remembers_inputs: a run whose inputs are those of the last one, on a table that is still as that one left it,
             only audits; everything the stage reads must be in the file, the code and the upstream tables.
@@ -395,10 +396,11 @@ class _AssetRun:
 
     def _ask(self, step: Step) -> None:
         """Ask the guard whether the step may begin; what is refused here has not run, so its gates stay as they are."""
-        if self.declaration.guard is None:
+        guard = self.declaration.guard or self.declaration.system.guard
+        if guard is None:
             return
         try:
-            self.declaration.guard(step)
+            guard(step)
         except (Refused, GateShut):
             self._refused.add(step.partition)
             raise

@@ -61,6 +61,7 @@ class System:
         frame_makers: which asset makes a staged frame that is not named as its asset.
         stages: the stages of the migration, where one job does not do it all.
         roll_back_part: puts parts of an independent partition back, in systems that can.
+        guard: what must hold when any asset begins that has no guard of its own; raises otherwise.
     """
 
     name: str
@@ -71,6 +72,7 @@ class System:
     frame_makers: dict[str, str] = field(default_factory=dict)
     stages: tuple[Stage, ...] = ()
     roll_back_part: RollBackPart | None = None
+    guard: Callable[[Step], None] | None = None
 
     def add(self, declaration: Declaration) -> dg.AssetsDefinition:
         """Register a declaration and build its asset."""

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from booking_assets.options import BookingRun
 from booking_assets.parsing.keys import key
 from migration.checks import Judgement, judge
-from migration.declare.run import RunFacts
+from migration.declare.run import DRY_RUN_TAGS, RunFacts
 from tests.booking.booking_harness import Lab, location
 from tests.booking.test_booking_catalog_jobs import TARGETS
 
@@ -241,6 +241,17 @@ def test_an_export_older_than_the_one_loaded_last_is_refused_unless_the_run_insi
     assert batches(booking_lab, FIRST, allow_stale=True) == {}
     assert {row["export_id"] for row in booking_lab.rows("catalog_product")} == {FIRST}
     assert batches(booking_lab, FIRST) == {}
+
+
+def test_no_asset_takes_up_an_older_export_again(booking_lab: Lab) -> None:
+    booking_lab.put(FIRST, FILES, exported_at="2026-02-19T00:00:00Z")
+    booking_lab.put(SECOND, FILES, exported_at="2026-03-19T00:00:00Z")
+    assert batches(booking_lab, FIRST) == batches(booking_lab, SECOND) == {}
+    for asset in ("catalog_product", "catalog_bridge"):
+        failed = booking_lab.run("booking_batch_c", selection=[asset], export_id=FIRST).failures
+        assert failed[asset].startswith("StaleExport: ")
+    dry = booking_lab.run("booking_batch_c", selection=["catalog_bridge"], tags=DRY_RUN_TAGS, export_id=FIRST)
+    assert dry.failures == {}
 
 
 def test_an_export_that_was_only_verified_makes_no_other_one_stale(booking_lab: Lab) -> None:
