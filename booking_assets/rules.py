@@ -6,7 +6,7 @@ judged together, the merge says why they are rejected.
 
 from collections.abc import Mapping
 
-from migration.outcome import Rule
+from migration.outcome import Outcome, Rule
 
 MALFORMED_ROW, INVALID_PK, DUPLICATE_PK = "MALFORMED_ROW", "INVALID_PK", "DUPLICATE_PK"
 ORPHAN_PRODUCT, ORPHAN_VARIANT = "ORPHAN_PRODUCT", "ORPHAN_VARIANT"
@@ -21,8 +21,29 @@ catalog_variant_rate = (
     Rule(NEGATIVE_PRICE, lambda rows: (rows["price"] < 0).fillna(value=False), "price"),
 )
 
+EVENT_REF_LENGTH = 128
+
+ingest_event_log = (
+    Rule(
+        "NOT_BOOKING_EMAIL",
+        lambda mails: ~mails["is_booking"].fillna(value=False).astype(bool),
+        "is_booking_email",
+        Outcome.SKIPPED,
+    ),
+    Rule("MISSING_MESSAGE_ID", lambda mails: mails["idempotency_key"].isna(), "message_id"),
+    Rule("INVALID_EVENT_TIME", lambda mails: mails["event_time"].isna(), "received_at"),
+    Rule("NO_BOOKING_REF", lambda mails: mails["external_booking_ref"].isna(), "parsed_data"),
+    Rule(
+        "REF_TOO_LONG",
+        lambda mails: (mails["external_booking_ref"].str.len() > EVENT_REF_LENGTH).fillna(value=False),
+        "parsed_data",
+    ),
+)
+
+_JUDGED = (*catalog_variant, *catalog_variant_rate, *ingest_event_log)
+
 COLUMNS: Mapping[str, str] = {
-    **{rule.code: rule.column for rule in (*catalog_variant, *catalog_variant_rate) if rule.column},
+    **{rule.code: rule.column for rule in _JUDGED if rule.column},
     "REF_TOO_LONG": "booking_ref",
     "NO_VALID_TIMESTAMP": "created_at",
     "NO_TOUR_DATE": "tour_date",
@@ -32,9 +53,6 @@ COLUMNS: Mapping[str, str] = {
     "INVALID_PAYMENT_TIME": "payment_date",
     "INVALID_AMOUNT": "amount",
     "DUPLICATE_PAYMENT_REF": "payment_ref",
-    "MISSING_MESSAGE_ID": "message_id",
-    "INVALID_EVENT_TIME": "received_at",
-    "NO_BOOKING_REF": "parsed_data",
 }
 """The source column that a reason code is about, where it is about one."""
 

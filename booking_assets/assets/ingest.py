@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import sqlalchemy as sa
 
-from booking_assets import sources, tables
+from booking_assets import rules, sources, tables
 from booking_assets.assets import BOOKING, INGEST, STAGING
 from booking_assets.assets.writing import log_merges, merge_rows, split_by_month
 from booking_assets.checks import ingest as checks
@@ -21,7 +21,6 @@ from booking_assets.merge.events import (
     dead_letters,
     event_outcomes,
     event_rows,
-    event_rules,
     joined_mails,
 )
 from booking_assets.months import INGEST_MONTH, ingest_months, month_of, months_of
@@ -70,7 +69,7 @@ def ingest_clean(step: Step) -> Write:
     The inbox is read twice: for what decides, then for the e-mails themselves, batch by batch.
     """
     inbox = read_source(step, sources.email_inbox, partial(mail_rows, latest=latest_record(step)))
-    passed, failed = split_by_rules(event_rules, _joined(step, inbox))
+    passed, failed = split_by_rules(rules.ingest_event_log, _joined(step, inbox))
     found = event_rows(passed)
     events = found.join(event_outcomes(found, known_events(step, found)))
     ledger = mail_ledger(inbox, events, failed)

@@ -13,6 +13,7 @@ from migration.exports.sources import SourceTable
 from migration.outcome import Outcome
 from migration.tables import key_columns, loaded_columns
 
+SOURCE_PK_LENGTH = 128
 OPEN, RESOLVED, MIGRATION = "OPEN", "RESOLVED", "migration"
 
 Keys = Callable[[], Collection[str]]
@@ -79,7 +80,7 @@ def merge_rows(export_id: str, ledger: pd.DataFrame) -> pd.DataFrame:
             "export_id": export_id,
             "source_system": system[0],
             "source_table": system[1],
-            "source_pk": merged["source_pk"],
+            "source_pk": merged["source_pk"].str.slice(0, SOURCE_PK_LENGTH),
             "source_row": merged["source_row"],
             "target_table": merged["target_table"],
             "target_key": merged["target_key"],

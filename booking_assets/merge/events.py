@@ -10,9 +10,8 @@ import pandas as pd
 from booking_assets.merge.frames import TEXT, flags_of, looked_up, microseconds, moments
 from booking_assets.parsing.keys import BSTADMIN, keys, row_name
 from booking_assets.parsing.statuses import BOKUN, CANCELLED, DONE, FAILED, MANUAL, UPDATED, VIATOR
-from migration.outcome import Outcome, Rule
+from migration.outcome import Outcome
 
-REF_LENGTH = 128
 NONCE_LENGTH = 128
 DEFAULT_MAX_ATTEMPTS = 3
 SECOND = 1_000_000
@@ -31,15 +30,6 @@ _RANKS = {MANUAL: 0, BOKUN: 1}
 _OTHERS_RANK = 2
 _VIATOR_REF = r"^VIA-[0-9]{8}$"
 _PARSER_FAILED = "pars"
-
-event_rules = (
-    Rule("NOT_BOOKING_EMAIL", lambda mails: ~_true(mails["is_booking"]), "is_booking_email", Outcome.SKIPPED),
-    Rule("MISSING_MESSAGE_ID", lambda mails: mails["idempotency_key"].isna(), "message_id"),
-    Rule("INVALID_EVENT_TIME", lambda mails: mails["event_time"].isna(), "received_at"),
-    Rule("NO_BOOKING_REF", lambda mails: mails["external_booking_ref"].isna(), "parsed_data"),
-    Rule("REF_TOO_LONG", lambda mails: _true(mails["external_booking_ref"].str.len() > REF_LENGTH), "parsed_data"),
-)
-"""Why an e-mail is no event; the first rule that it fails decides."""
 
 
 def _true(flags: pd.Series) -> pd.Series:

@@ -313,7 +313,7 @@ class Draft:
             merge_key,
             source_system=table.system,
             source_table=table.stem,
-            source_pk=pk,
+            source_pk=scalars.cut(pk, 128),
             source_row=number,
             target_table=target,
             target_key=key,

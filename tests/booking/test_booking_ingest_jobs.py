@@ -22,6 +22,7 @@ from migration.declare.run import DRY_RUN_TAGS
 from tests.booking import booking_harness
 from tests.booking.booking_cases import export_of, job, mail
 from tests.booking.booking_files import Row
+from tests.booking.booking_golden import CHECKS, EXPORT_ID, EXPORTED_AT, View, world
 from tests.booking.booking_harness import SHADOW, Lab, Ran
 from tests.booking.booking_nasty import Nasty, follow_up, nasty
 from tests.booking.booking_records import KEYS
@@ -231,6 +232,23 @@ def test_same_export_again_merges_the_same_mails_into_the_same_events(lab: Lab) 
         run(lab, "e1")
         assert_tables(lab, reference)
         assert [row["reason_code"] for row in lab.rows(MERGES)] == ["SECONDARY_DEDUP"]
+
+
+@pytest.mark.database
+def test_golden_mail(lab: Lab) -> None:
+    lab.put(EXPORT_ID, world(), exported_at=EXPORTED_AT)
+    run(lab, EXPORT_ID)
+    CHECKS["G16"](View(lab.rows))
+
+
+@pytest.mark.database
+def test_ids_longer_than_their_columns_are_cut(lab: Lab) -> None:
+    lab.put("e1", export_of(mail("a", "r1", message_id="1"), mail("b" * 200, "r2", message_id="1")))
+    run(lab, "e1")
+    assert [row["source_pk"] for row in lab.rows(MERGES)] == ["b" * 128]
+    lab.put("e2", export_of(mail("c" * 200, "r3")), exported_at="2026-02-20T00:00:00Z")
+    run(lab, "e2")
+    assert [row["nonce"] for row in lab.rows(EVENTS)] == ["legacy:a", f"legacy:{'c' * 121}"]
 
 
 # --- checks -----------------------------------------------------------------------------------------------------------

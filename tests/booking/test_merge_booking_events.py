@@ -8,13 +8,12 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from booking_assets import sources
+from booking_assets import rules, sources
 from booking_assets.merge.events import (
     Known,
     dead_letters,
     event_outcomes,
     event_rows,
-    event_rules,
     joined_mails,
 )
 from booking_assets.merge.frames import TEXT
@@ -78,7 +77,7 @@ def joined(
 
 def events(*mails: dict[str, Any], **further: Any) -> pd.DataFrame:
     """Events of e-mails of which none fails a rule."""
-    passed, failed = split_by_rules(event_rules, joined(list(mails), **further))
+    passed, failed = split_by_rules(rules.ingest_event_log, joined(list(mails), **further))
     assert failed.empty
     return event_rows(passed)
 
@@ -195,7 +194,7 @@ def test_reference_of_the_first_tied_booking_stands_in() -> None:
     row = one({"parsed_data": None}, links=links, refs={7: "SEVEN", 8: "EIGHT"})
     assert (row["external_booking_ref"], row["relation"], row["process_status"]) == ("SEVEN", "CREATED", "DONE")
     without = joined([{"parsed_data": None}], links=links, refs={8: "EIGHT"})
-    assert split_by_rules(event_rules, without)[1]["code"].tolist() == ["NO_BOOKING_REF"]
+    assert split_by_rules(rules.ingest_event_log, without)[1]["code"].tolist() == ["NO_BOOKING_REF"]
 
 
 def test_rules_in_their_order() -> None:
@@ -211,7 +210,7 @@ def test_rules_in_their_order() -> None:
             {"id": "g", "parsed_data": {"bookingRef": "r" * 128}},
         ]
     )
-    passed, failed = split_by_rules(event_rules, rows)
+    passed, failed = split_by_rules(rules.ingest_event_log, rows)
     assert failed["code"].tolist() == [
         "NOT_BOOKING_EMAIL",
         "NOT_BOOKING_EMAIL",
