@@ -328,7 +328,7 @@ class _AssetRun:
         Raises:
             GateShut: an upstream asset has not succeeded for this export, and the run does not override it.
         """
-        verdicts = gates.shut(partition)
+        verdicts = gates.shut(partition, self._split_otherwise)
         overridden = [v.asset for v in verdicts if v.asset in self.run.options.override_gate]
         shut = [v for v in verdicts if v.asset not in overridden]
         if shut:
@@ -341,6 +341,13 @@ class _AssetRun:
                 blocked_by_run=first.run_id,
             )
         return sorted(set(overridden))
+
+    @cached_property
+    def _split_otherwise(self) -> set[str]:
+        """The upstream assets whose partitions are others than those of this asset."""
+        mine, declared = self.declaration.partitioning, self.declaration.system.declarations
+        theirs = {name: declared[name].partitioning for name in self.declaration.upstream if name in declared}
+        return {name for name, each in theirs.items() if each and mine and each.definition != mine.definition}
 
     def _step(self, partition: str | None) -> StepReport:
         """One partition: transaction and run log."""

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -234,16 +234,20 @@ class Gates:
     upstream: Sequence[str]
     verdicts: Sequence[Verdict]
 
-    def shut(self, partition: str | None) -> list[Verdict]:
+    def shut(self, partition: str | None, split_otherwise: Collection[str] = ()) -> list[Verdict]:
         """The upstream assets, or their partitions, that have not succeeded.
 
         An upstream asset that is partitioned counts with the same partition for a partition, else with all that it
         ran. One that never ended a run for the export is shut with the status `never ran`.
+
+        Args:
+            partition: the partition that is to run.
+            split_otherwise: upstream assets whose partitions are others than those of the asset.
         """
         found: list[Verdict] = []
         for asset in self.upstream:
             of_asset = [v for v in self.verdicts if v.asset == asset]
-            partitioned = any(v.partition is not None for v in of_asset)
+            partitioned = asset not in split_otherwise and any(v.partition is not None for v in of_asset)
             if partition is not None and partitioned:
                 of_asset = [v for v in of_asset if v.partition == partition]
             if not of_asset:

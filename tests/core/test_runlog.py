@@ -159,6 +159,17 @@ def test_partitions_have_gates_of_their_own(engine: sa.Engine, partition: str | 
         assert gates(connection, "a", "whole", partition=partition) == expected
 
 
+def test_partitions_of_another_kind_count_with_all_that_they_ran(engine: sa.Engine) -> None:
+    with opened(engine) as connection:
+        ended(connection, log(), "a", Status.SUCCESS, "2026-01")
+        found = read_gates(connection, books.run_log, "e1", ["a", "b"])
+        assert [(v.asset, v.status) for v in found.shut("north", {"a", "b"})] == [("b", "never ran")]
+        ended(connection, log(), "a", Status.BLOCKED, "2026-02")
+        found = read_gates(connection, books.run_log, "e1", ["a"])
+        assert [(v.partition, v.status) for v in found.shut("2026-01", {"a"})] == [("2026-02", "blocked")]
+        assert found.shut("2026-01") == []
+
+
 def test_the_last_success_gives_its_counts(engine: sa.Engine) -> None:
     tally = Tally(5, Counter(loaded=4, rejected=1), Counter(BAD=1))
     with opened(engine) as connection:
