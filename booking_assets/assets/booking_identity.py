@@ -258,8 +258,7 @@ def _hand_on_travelers(step: Step, files: BookingFiles, found: Canonical) -> pd.
     parties = party_rows(found, travelers, decided).assign(is_deleted=False)
     _write(step, "booking_parties", parties, _columns(tables.booking_party))
     _write(step, "traveler_outcomes", all_outcomes, OUTCOME_SCHEMA)
-    read = [(sources.booking_travelers, files.travelers)] if step.export.has(sources.booking_travelers) else []
-    return label_without_month(step, "booking_party", all_outcomes, read)
+    return label_without_month(step, "booking_party", all_outcomes, [(sources.booking_travelers, files.travelers)])
 
 
 def _write(step: Step, name: str, rows: pd.DataFrame, schema: pa.Schema) -> None:

@@ -1,6 +1,6 @@
 """Bookings and what belongs to them, written month by month from what was merged whole."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import pandas as pd
 import sqlalchemy as sa
@@ -18,6 +18,8 @@ from booking_assets.source_rows import reference_time
 from migration.declare.asset import Partitioning
 from migration.declare.step import Step
 from migration.outcome import Labelled, Outcome
+
+Made = Callable[[Step], Iterable[str]]
 
 BY_MONTH = Partitioning(BOOKING_MONTH, split_by=booking_months)
 
@@ -47,12 +49,21 @@ def here(step: Step, table: sa.Table) -> sa.ColumnElement[bool]:
     return booking_months(table, [str(step.partition)])
 
 
-def marking(table: sa.Table, frame: str, *unique: str) -> Callable[[Step], None]:
-    """What follows the upsert of a month: rows that the export no longer has are marked as deleted."""
+def marking(table: sa.Table, frame: str, *unique: str, made: Made | None = None) -> Callable[[Step], None]:
+    """What follows the upsert of a month: rows that the export no longer has are marked as deleted.
+
+    Args:
+        table: the table.
+        frame: the staged frame that has all rows that this export produces, in whatever month; empty = none has.
+        unique: the columns in which rows must differ unless they are deleted.
+        made: gives the keys of rows that are made when a month is written.
+    """
 
     def supersede(step: Step) -> None:
         key = table.primary_key.columns[0].name
-        mark_gone(step, table, keys_in(step, frame, key), here(step, table))
+        staged = keys_in(step, frame, key) if frame else set
+        produced = staged if made is None else (lambda: {*staged(), *made(step)})
+        mark_gone(step, table, produced, here(step, table))
         if unique:
             mark_displaced(step, table, *unique)
 

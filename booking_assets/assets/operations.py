@@ -1,5 +1,7 @@
 """Where operations stand: settlements, drivers, and the state of every booking."""
 
+from collections.abc import Iterable
+
 import pandas as pd
 import pyarrow as pa
 import sqlalchemy as sa
@@ -16,7 +18,7 @@ from booking_assets.merge.finances import (
     finance_rows,
     settled_finances,
 )
-from booking_assets.merge.operations import assignments, states
+from booking_assets.merge.operations import assignment_keys, assignments, states
 from booking_assets.parsing.statuses import PAID
 from booking_assets.parsing.times import TIMESTAMP
 from booking_assets.source_rows import (
@@ -115,6 +117,11 @@ def _paid_at(step: Step) -> pd.Series:
     return pd.Series(times, index=[each for each, _ in rows], dtype=pd.ArrowDtype(TIMESTAMP))
 
 
+def _driven_keys(step: Step) -> Iterable[str]:
+    bookings = step.frames.read("bookings")
+    return assignment_keys(bookings[bookings["assigned_driver_id"].notna()])
+
+
 @BOOKING.target_table(
     tables.ops_assignment,
     source=None,
@@ -122,7 +129,7 @@ def _paid_at(step: Step) -> pd.Series:
     upstream=["ops_booking_state"],
     partitioning=BY_MONTH,
     checks=checks.OPS_ASSIGNMENT,
-    supersede=marking(tables.ops_assignment, "assignments"),
+    supersede=marking(tables.ops_assignment, "", made=_driven_keys),
 )
 def ops_assignment(step: Step, bookings: pd.DataFrame, finances: pd.DataFrame) -> Labelled:
     """Drivers assigned to bookings; a booking of the operations panel without a driver is skipped."""

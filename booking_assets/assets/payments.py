@@ -1,5 +1,7 @@
 """Payments of guests: those of the website, and those that a settlement of the operations panel stands for."""
 
+from collections.abc import Iterable
+
 import pandas as pd
 
 from booking_assets import sources, tables
@@ -42,6 +44,19 @@ def payments_clean(step: Step) -> Write:
     return log_merges(step, label_without_month(step, TARGET, every, [(sources.payments, read)]))
 
 
+def _made(bookings: pd.DataFrame, finances: pd.DataFrame) -> pd.DataFrame:
+    """The payments that settled bookings of other channels stand for."""
+    settlements = finances.set_index("booking_key")
+    settled = settled_elsewhere(bookings, looked_up(bookings["booking_key"], settlements["settlement_status"]))
+    chosen = bookings[settled].reset_index(drop=True)
+    made = synthetic_payments(chosen, looked_up(chosen["booking_key"], settlements["last_item_paid_at"]))
+    return made.assign(is_deleted=False)
+
+
+def _made_keys(step: Step) -> Iterable[str]:
+    return _made(step.frames.read("bookings"), step.frames.read("finances"))["payment_key"]
+
+
 @BOOKING.target_table(
     tables.payment_event,
     source=sources.payments,
@@ -50,7 +65,7 @@ def payments_clean(step: Step) -> Write:
     companions=[tables.merge_log],
     partitioning=BY_MONTH,
     checks=checks.PAYMENT_EVENT,
-    supersede=marking(tables.payment_event, "payments", "payment_ref"),
+    supersede=marking(tables.payment_event, "payments", "payment_ref", made=_made_keys),
 )
 def payment_event(
     step: Step,
@@ -60,9 +75,5 @@ def payment_event(
     finances: pd.DataFrame,
 ) -> Labelled:
     """Payments of guests: the website's, and one for every settled booking of another channel."""
-    settlements = finances.set_index("booking_key")
-    settled = settled_elsewhere(bookings, looked_up(bookings["booking_key"], settlements["settlement_status"]))
-    chosen = bookings[settled].reset_index(drop=True)
-    made = synthetic_payments(chosen, looked_up(chosen["booking_key"], settlements["last_item_paid_at"]))
-    rows = pd.concat([payments, made.assign(is_deleted=False)], ignore_index=True)
+    rows = pd.concat([payments, _made(bookings, finances)], ignore_index=True)
     return labelled(step, rows, payment_outcomes)

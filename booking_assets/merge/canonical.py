@@ -29,7 +29,7 @@ from booking_assets.merge.resolve import (
 )
 
 # What only the operations panel's row says.
-_OF_PANEL = ("ops_status", "assigned_driver_id", "assigned_at", "is_paid", "paid_at", "tour_name")
+_OF_PANEL = ("ops_status", "assigned_driver_id", "assigned_at", "is_paid", "paid_at")
 
 
 @dataclass(frozen=True)
@@ -156,6 +156,8 @@ def _bookings(groups: Groups, core: Core, keys: pd.Series) -> pd.DataFrame:
         has_website_row=of_website,
         has_panel_row=groups.a >= 0,
         panel_pk=panel["pk"],
+        # Of the row that speaks, and the website's have none.
+        tour_name=panel["tour_name"].mask(of_website),
         panel_freshness=moments(groups.freshness_at(groups.a)),
         signal=website["signal"],
         is_cancelled=flags_of(website["is_cancelled"]),

@@ -41,6 +41,12 @@ def states(bookings: pd.DataFrame, stored: pd.DataFrame, paid_at: pd.Series) -> 
     )
 
 
+def assignment_keys(bookings: pd.DataFrame) -> pd.Series:
+    """The keys of the assignments of bookings that the operations panel has a row of."""
+    names = (f"{BSTADMIN}:bookings:" + bookings["panel_pk"].astype(TEXT)).tolist()
+    return pd.Series(keys(names), index=bookings.index, dtype=TEXT)
+
+
 def assignments(bookings: pd.DataFrame, finances: pd.DataFrame, stored: pd.DataFrame) -> pd.DataFrame:
     """The driver of each booking that has one.
 
@@ -53,11 +59,10 @@ def assignments(bookings: pd.DataFrame, finances: pd.DataFrame, stored: pd.DataF
     key = driven["booking_key"]
     of_finance = looked_up(key, finances.set_index("booking_key")["assigned_at"])
     assigned_at = driven["assigned_at"].fillna(of_finance).fillna(driven["panel_freshness"])
-    names = (f"{BSTADMIN}:bookings:" + driven["panel_pk"].astype(TEXT)).tolist()
     status = looked_up(key, stored["ops_fulfillment_status"])
     return pd.DataFrame(
         {
-            "assignment_key": pd.Series(keys(names), index=driven.index, dtype=TEXT),
+            "assignment_key": assignment_keys(driven),
             "booking_key": key,
             "driver_id": driven["assigned_driver_id"],
             "partner_id": pd.Series(None, index=driven.index, dtype=pd.ArrowDtype(pa.int32())),
