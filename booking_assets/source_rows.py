@@ -1,7 +1,8 @@
 """The rows of a legacy table by key: which of them count, and what becomes of the others."""
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -14,12 +15,13 @@ from booking_assets.merge.frames import TEXT, microseconds
 from booking_assets.parsing.numbers import primary_keys
 from booking_assets.parsing.texts import texts
 from booking_assets.parsing.times import record_limit, timestamp, timestamps
+from booking_assets.parsing.warnings import INVALID_PREFIX, joined_warnings
 from booking_assets.rules import DUPLICATE_PK, INVALID_PK, MALFORMED_ROW, detail
 from migration.declare.step import Step, table_read
 from migration.errors import ExportError
 from migration.exports.reading import RawBatch
 from migration.exports.sources import SourceTable
-from migration.outcome import LEDGER_COLUMNS, REJECT_COLUMNS, Outcome, join_codes, label
+from migration.outcome import LEDGER_COLUMNS, REJECT_COLUMNS, Outcome, label
 from migration.parsing.records import raw_json
 from migration.parsing.vectors import Parsed
 
@@ -210,10 +212,13 @@ def decided_outcomes(
     return decided.assign(month=rows["month"])
 
 
-def joined_warnings(warnings: dict[str, pd.Series], rows: pd.DataFrame) -> pd.Series:
-    """Warning codes of rows as text, missing where there is none."""
-    none = pd.Series(None, index=rows.index, dtype=TEXT)
-    return join_codes(warnings).astype(TEXT) if warnings else none
+def unusable_lookups(read: Iterable[tuple[SourceTable, SourceRows]]) -> Counter[str]:
+    """How many rows of tables without a target had to be left out, by warning."""
+    found: Counter[str] = Counter()
+    for source, rows in read:
+        for code in rows.unusable["code"]:
+            found[INVALID_PREFIX + source.columns[0] if code == INVALID_PK else MALFORMED_ROW.lower()] += 1
+    return found
 
 
 def outcomes_of_others(

@@ -1,6 +1,5 @@
 """The bridge between the two catalogs, and all that follows from it, staged for the tables and for the bookings."""
 
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -18,7 +17,6 @@ from booking_assets.merge.catalog_refs import catalog_references
 from booking_assets.merge.catalog_variants import make_variants, variant_sources
 from booking_assets.parsing import catalog as parsing
 from booking_assets.parsing.keys import BALISNAP, key, row_name
-from booking_assets.rules import INVALID_PK
 from booking_assets.source_rows import (
     OUTCOME_SCHEMA,
     REJECT_SCHEMA,
@@ -28,6 +26,7 @@ from booking_assets.source_rows import (
     read_source,
     rejects_of,
     total_rows,
+    unusable_lookups,
 )
 from migration.declare.asset import Write
 from migration.declare.step import Step
@@ -115,7 +114,7 @@ def catalog_bridge(step: Step) -> Write:
     for name, links in _links(catalog, bridge, products, variants).items():
         staging.write(name, links, pa.schema(_LINKS[name]))
     step.tally.source_rows = total_rows(list(files.rows.values()))
-    step.tally.warnings.update(_unusable_lookups(files))
+    step.tally.warnings.update(unusable_lookups((source, files.rows[source]) for source in _LOOKUPS))
     return step.nothing
 
 
@@ -128,15 +127,6 @@ def _links(catalog: LegacyCatalog, bridge: Bridge, products: Made, variants: Mad
         "product_meeting_points": pd.DataFrame(products.rows, columns=["product_key", "base_meeting_point"]),
         "variant_products": pd.DataFrame(variants.rows, columns=["variant_key", "product_key"]),
     }
-
-
-def _unusable_lookups(files: CatalogFiles) -> Counter[str]:
-    """How many rows of tables without a target had to be left out, by warning."""
-    found: Counter[str] = Counter()
-    for source in _LOOKUPS:
-        for code in files.rows[source].unusable["code"]:
-            found[f"invalid_{source.columns[0]}" if code == INVALID_PK else "malformed_row"] += 1
-    return found
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,15 @@ from booking_assets.months import INGEST_MONTH, ingest_months, month_of, months_
 from booking_assets.parsing.mails import job_rows, link_rows, mail_rows, payloads
 from booking_assets.parsing.statuses import FAILED
 from booking_assets.parsing.texts import uppers
-from booking_assets.source_rows import SourceRows, latest_record, outcomes, outcomes_of_others, read_source, rejects_of
+from booking_assets.source_rows import (
+    SourceRows,
+    latest_record,
+    outcomes,
+    outcomes_of_others,
+    read_source,
+    rejects_of,
+    unusable_lookups,
+)
 from migration.checks import derived_checks
 from migration.declare.asset import Partitioning, Registers, Write
 from migration.declare.step import Step, stage_labelled
@@ -87,6 +95,7 @@ def _joined(step: Step, inbox: SourceRows) -> pd.DataFrame:
     """The e-mails with their jobs, their ties to bookings and the references of those."""
     jobs = read_source(step, sources.email_jobs, partial(job_rows, latest=latest_record(step)))
     links = read_source(step, sources.booking_emails, link_rows)
+    step.tally.warnings.update(unusable_lookups([(sources.email_jobs, jobs), (sources.booking_emails, links)]))
     bookings = read_source(step, sources.panel_bookings, lambda cells: cells[["booking_ref"]])
     refs = uppers(bookings.rows["booking_ref"]).value.set_axis(pd.Index(bookings.rows["pk"]))
     return joined_mails(inbox.rows, jobs.rows, links.rows, refs)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Literal
 
 import numpy as np
@@ -10,6 +11,8 @@ import pandas as pd
 from booking_assets.merge.frames import TEXT, flags_of, looked_up, microseconds, moments
 from booking_assets.parsing.keys import BSTADMIN, keys, row_name
 from booking_assets.parsing.statuses import BOKUN, CANCELLED, DONE, FAILED, MANUAL, UPDATED, VIATOR
+from booking_assets.parsing.texts import cuts
+from booking_assets.parsing.warnings import cut, joined_warnings
 from migration.outcome import Outcome
 
 NONCE_LENGTH = 128
@@ -75,9 +78,11 @@ def event_rows(mails: pd.DataFrame) -> pd.DataFrame:
     dead = dead_reasons(status, error, attempts, mails["max_attempts"].fillna(DEFAULT_MAX_ATTEMPTS))
     waits = (status == RECEIVED) | ((status == FAILED) & dead.isna())
     own, channel = _keys_of(_INBOX_TABLE, mails["pk"]), event_channels(mails)
+    nonce, too_long = cuts("legacy:" + mails["pk"], NONCE_LENGTH)
+    warnings = [mails["warnings"], mails["job_warnings"], joined_warnings(cut(nonce=too_long), mails)]
     return mails.assign(
         event_key=own,
-        nonce=("legacy:" + mails["pk"]).str.slice(0, NONCE_LENGTH),
+        nonce=nonce,
         source_enum=channel,
         channel_code=channel,
         event_type=event_types(mails),
@@ -90,9 +95,15 @@ def event_rows(mails: pd.DataFrame) -> pd.DataFrame:
         idempotency_expires_at=moments(at + IDEMPOTENT_FOR).set_axis(mails.index),
         nonce_expires_at=moments(at + NONCE_FOR).set_axis(mails.index),
         error_message=error,
+        warnings=reduce(_both, warnings),
         dead_letter_key=_keys_of(_JOBS_TABLE, mails["job_id"].fillna("")).where(mails["job_id"].notna(), own),
         dead_reason=dead,
     )
+
+
+def _both(one: pd.Series, other: pd.Series) -> pd.Series:
+    """Two columns of comma lists as one."""
+    return (one + "," + other).fillna(one).fillna(other)
 
 
 def event_channels(mails: pd.DataFrame) -> pd.Series:

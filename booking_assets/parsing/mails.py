@@ -14,8 +14,7 @@ from booking_assets.parsing.problem import Problem
 from booking_assets.parsing.statuses import BOKUN, CANCELLED, UPDATED, channel, channels
 from booking_assets.parsing.texts import raw_texts, text, texts, upper, uppers, without_unstorable
 from booking_assets.parsing.times import timestamps
-from booking_assets.parsing.warnings import invalid
-from migration.outcome import join_codes
+from booking_assets.parsing.warnings import invalid, joined_warnings
 from migration.parsing.cells import Value, decode_cell, field_of, parse_each, to_json
 from migration.parsing.vectors import parse_vector
 
@@ -109,7 +108,7 @@ def mail_rows(cells: pd.DataFrame, latest: dt.datetime) -> pd.DataFrame:
             "subject_event": parse_vector(cells["subject"], pa.string(), subject_event).value,
             "parser_event": field_of(parser, "event_type").astype(_TEXT),
             "error_message": raw_texts(cells["error_message"]).value,
-            "warnings": _codes(warned, cells),
+            "warnings": joined_warnings(warned, cells),
         }
     )
 
@@ -141,7 +140,7 @@ def job_rows(cells: pd.DataFrame, latest: dt.datetime) -> pd.DataFrame:
             **{name: column.value for name, column in read.items()},
             "attempts": attempts.where((attempts >= 0).fillna(value=False), None),
             "job_error": raw_texts(cells["error"]).value,
-            "job_warnings": _codes(invalid(**read), cells),
+            "job_warnings": joined_warnings(invalid(**read), cells),
         }
     )
 
@@ -192,8 +191,3 @@ def _unchanged(value: Value) -> str | None:
 
 def _known(found: Any) -> Any:
     return None if isinstance(found, Problem) else found
-
-
-def _codes(flags: dict[str, pd.Series], cells: pd.DataFrame) -> pd.Series:
-    codes = join_codes(flags) if flags else pd.Series(None, index=cells.index, dtype=object)
-    return codes.astype(_TEXT)

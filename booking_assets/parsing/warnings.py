@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 
 import pandas as pd
+import pyarrow as pa
 
 from booking_assets.parsing.problem import Problem
+from migration.outcome import join_codes
 from migration.parsing.vectors import Parsed
 
 INVALID_PREFIX = "invalid_"
@@ -20,6 +22,12 @@ def invalid(**columns: Parsed) -> dict[str, pd.Series]:
 def cut(**was_cut: pd.Series) -> dict[str, pd.Series]:
     """The warning `cut_<column>` of texts that were longer than their column, for those that have any."""
     return _met({CUT_PREFIX + name: flag for name, flag in was_cut.items()})
+
+
+def joined_warnings(warnings: dict[str, pd.Series], rows: pd.DataFrame) -> pd.Series:
+    """The warning codes of rows as comma lists, missing where a row has none."""
+    codes = join_codes(warnings) if warnings else pd.Series(None, index=rows.index, dtype=object)
+    return codes.astype(pd.ArrowDtype(pa.string()))
 
 
 def _met(flags: Mapping[str, pd.Series]) -> dict[str, pd.Series]:

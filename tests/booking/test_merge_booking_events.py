@@ -291,6 +291,15 @@ def test_dead_letters() -> None:
     assert times == ["2026-01-04T00:00:00+00:00", "2026-01-02T03:04:05.678000+00:00"]
 
 
+def test_warnings_of_the_mail_and_of_its_job_are_told_together() -> None:
+    row = one(
+        {"id": "i" * 200, "received_at": "junk"},
+        jobs=[{"id": "j1", "email_inbox_id": "i" * 200, "status": "PENDING", "attempts": "many"}],
+    )
+    assert row["warnings"] == "invalid_received_at,invalid_attempts,cut_nonce"
+    assert one({})["warnings"] is None
+
+
 # --- which e-mails are one event --------------------------------------------------------------------------------------
 
 
