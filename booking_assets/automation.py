@@ -4,7 +4,9 @@ from collections.abc import Mapping
 
 import dagster as dg
 
-from booking_assets.assets import BOOKING, BOOKINGS, CATALOG, INGEST, PAYMENT_OPS, REFERENCE, SOURCE, STAGING
+from booking_assets import retention_job
+from booking_assets.assets import BOOKING, BOOKINGS, CATALOG, INGEST, PAYMENT_OPS, QUALITY, REFERENCE, SOURCE, STAGING
+from booking_assets.months import BOOKING_MONTH
 from migration.automation import (
     WRITER_TAG,
     Automation,
@@ -14,10 +16,11 @@ from migration.automation import (
     rollback_job,
     staged_migration_job,
 )
-from migration.declare.run import DRY_RUN_TAGS
+from migration.declare.run import DRY_RUN_TAGS, RANGE_END_TAG, RANGE_START_TAG
 from migration.declare.system import Stage
 
 NAME = BOOKING.name
+LAST_MONTHS = 3
 _groups = dg.AssetSelection.groups
 _bridge = dg.AssetSelection.assets(dg.AssetKey([NAME, "catalog_bridge"]))
 
@@ -36,9 +39,11 @@ _STAGES: Mapping[str, tuple[dg.AssetSelection, str]] = {
     ),
     "booking_months": (_groups(BOOKINGS, PAYMENT_OPS), "Bookings with all that belongs to them, month by month."),
     "booking_events": BATCHES["f"],
+    "booking_quality": (_groups(QUALITY), "Measures every check, and writes the quality report of the batch."),
 }
 
-BOOKING.stages = tuple(Stage(name, f"{name}_dry_run") for name in _STAGES)
+# The report is written whatever has become of the batches: it says which of them was stopped, and why.
+BOOKING.stages = tuple(Stage(name, f"{name}_dry_run", whatever_happens=name == "booking_quality") for name in _STAGES)
 
 
 def _job(name: str, selection: dg.AssetSelection, what: str, *, dry_run: bool = False) -> object:
@@ -65,6 +70,30 @@ checks_job = dg.define_asset_job(
     description="Measures every check on what is in the database now.",
 )
 
+quality_nightly = dg.ScheduleDefinition(
+    name="booking_quality_nightly",
+    job_name="booking_quality",
+    cron_schedule="0 2 * * *",
+    execution_timezone="UTC",
+    description="Writes a quality report of what is in the tables.",
+)
+
+
+@dg.schedule(
+    name="booking_last_months_weekly",
+    job_name="booking_months",
+    cron_schedule="0 4 * * 0",
+    execution_timezone="UTC",
+    description=f"Writes the last {LAST_MONTHS} months of bookings again, in one run.",
+)
+def last_months_weekly(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """One run over the last months that are known."""
+    months = sorted(context.instance.get_dynamic_partitions(str(BOOKING_MONTH.name)))[-LAST_MONTHS:]
+    if not months:
+        return dg.SkipReason("No month of bookings is known yet.")
+    return dg.RunRequest(tags={RANGE_START_TAG: months[0], RANGE_END_TAG: months[-1]})
+
+
 AUTOMATION = Automation(
     jobs=[
         staged_migration_job(BOOKING),
@@ -76,7 +105,8 @@ AUTOMATION = Automation(
         checks_job,
         rollback_job(BOOKING),
         purge_job(BOOKING),
+        *retention_job.JOBS,
     ],
-    schedules=[],
+    schedules=[quality_nightly, last_months_weekly, *retention_job.SCHEDULES],
     sensors=[new_export_sensor(BOOKING, f"{NAME}_migration"), failure_notice(BOOKING)],
 )

@@ -12,8 +12,10 @@ from booking_assets.assets.bookings import (
 from booking_assets.assets.catalog import catalog_product, catalog_variant, catalog_variant_rate
 from booking_assets.assets.catalog_bridge import catalog_bridge
 from booking_assets.assets.export import export
+from booking_assets.assets.ingest import ingest_clean, ingest_dead_letter, ingest_event_log
 from booking_assets.assets.operations import finance_clean, ops_assignment, ops_booking_state, ops_finance_bridge
 from booking_assets.assets.payments import payment_event, payments_clean
+from booking_assets.assets.quality import quality_report
 from booking_assets.assets.reference import channel_registry, ref_mapping_status
 from booking_assets.automation import AUTOMATION
 from booking_assets.options import BookingRun
@@ -41,6 +43,10 @@ defs = build_definitions(
         ops_booking_state,
         ops_assignment,
         ops_finance_bridge,
+        ingest_clean,
+        ingest_event_log,
+        ingest_dead_letter,
+        quality_report,
     ],
     AUTOMATION,
     BookingRun(),

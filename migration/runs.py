@@ -145,7 +145,7 @@ def carry_through(
 ) -> Iterator[Finished]:
     """Run a migration, stage by stage; independent partitions one by one, whatever becomes of the others.
 
-    A stage that fails ends the migration.
+    A stage that fails ends the migration, but for stages that run whatever happens.
 
     Raises:
         SetupError: a name is no asset of the system.
@@ -155,15 +155,15 @@ def carry_through(
     preview = {PREVIEW_TAG: str(uuid4())} if request.dry_run else {}
     began = False
     with _instance_or_own(settings, instance) as dagster:
+        stopped = False
         for stage in stages_of(location.system):
-            success = True
+            if stopped and not stage.whatever_happens:
+                continue
             for planned in _planned(location, settings, stage, request, dagster, previewed=began and request.dry_run):
                 finished = run_job(location, planned, request.options, on_step, preview, dagster)
-                success = success and finished.success
+                stopped = stopped or not finished.success
                 began = True
                 yield finished
-            if not success:
-                return
 
 
 def _of_one_export(location: Location, settings: Settings, request: Request) -> Request:

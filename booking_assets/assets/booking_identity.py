@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from booking_assets import sources, tables
 from booking_assets.assets import BOOKING, STAGING
 from booking_assets.assets.writing import Read, label_without_month, log_merges, split_by_month
+from booking_assets.checks.control import CONTROL_FRAME
 from booking_assets.merge.booking_rows import (
     booking_audit,
     booking_outcomes,
@@ -29,7 +30,8 @@ from booking_assets.merge.items import itinerary_times
 from booking_assets.merge.parties import named_travelers
 from booking_assets.months import BOOKING_MONTH, month_of
 from booking_assets.parsing.bookings import panel_rows, website_rows
-from booking_assets.parsing.numbers import integers, primary_keys
+from booking_assets.parsing.keys import BALISNAP, BSTADMIN
+from booking_assets.parsing.numbers import MONEY, integers, primary_keys
 from booking_assets.parsing.times import TIMESTAMP, clocks, dates_only, timestamps
 from booking_assets.source_rows import (
     OUTCOME_SCHEMA,
@@ -77,6 +79,17 @@ ROW_SCHEMA = pa.schema(
 
 
 _months_stored = sa.select(month_of(tables.booking_core.c.booking_created_at)).distinct()
+
+
+CONTROL_SCHEMA = pa.schema(
+    [
+        ("source_table", pa.string()),
+        ("source_row", pa.int64()),
+        ("currency_code", pa.string()),
+        ("total_price", MONEY),
+        ("tour_date", pa.date32()),
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -128,6 +141,7 @@ def booking_identity(step: Step) -> Write:
     long = too_long(rows)
     items = _items(step, files.items)
     itineraries = _itineraries(step)
+    step.frames.write(CONTROL_FRAME, [(None, _control(rows))], CONTROL_SCHEMA)
     found = merge_bookings(rows[~long].reset_index(drop=True), items, itineraries, _catalog(step), _known(step))
     merged = [
         _hand_on_bookings(step, files, found, rows[long]),
@@ -147,6 +161,12 @@ def source_bookings(step: Step, files: BookingFiles) -> pd.DataFrame:
     latest = latest_record(step)
     website, panel = website_rows(files.website.rows, latest), panel_rows(files.panel.rows, latest)
     return all_rows(*(rows.assign(warnings=joined_warnings(flags, rows)) for rows, flags in (website, panel)))
+
+
+def _control(rows: pd.DataFrame) -> pd.DataFrame:
+    """What each row says of money and travel, to be held against the tables later."""
+    table = rows["system"].map({BALISNAP: sources.website_bookings.label, BSTADMIN: sources.panel_bookings.label})
+    return rows[["source_row", "currency_code", "total_price", "tour_date"]].assign(source_table=table)
 
 
 def _items(step: Step, read: SourceRows) -> pd.DataFrame:

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from booking_assets import sources, tables
 from booking_assets.assets import BOOKING, BOOKINGS
-from booking_assets.assets.writing import keys_in, mark_displaced, mark_gone, merge_rows, settle_worklist
+from booking_assets.assets.writing import Keys, keys_in, mark_displaced, mark_gone, merge_rows, settle_worklist
 from booking_assets.checks import bookings as checks
 from booking_assets.merge.booking_statuses import booking_statuses
 from booking_assets.merge.frames import TEXT
@@ -49,7 +49,11 @@ def here(step: Step, table: sa.Table) -> sa.ColumnElement[bool]:
     return booking_months(table, [str(step.partition)])
 
 
-def marking(table: sa.Table, frame: str, *unique: str, made: Made | None = None) -> Callable[[Step], None]:
+def _nothing_made(_step: Step) -> Iterable[str]:
+    return ()
+
+
+def marking(table: sa.Table, frame: str, *unique: str, made: Made = _nothing_made) -> Callable[[Step], None]:
     """What follows the upsert of a month: rows that the export no longer has are marked as deleted.
 
     Args:
@@ -61,9 +65,8 @@ def marking(table: sa.Table, frame: str, *unique: str, made: Made | None = None)
 
     def supersede(step: Step) -> None:
         key = table.primary_key.columns[0].name
-        staged = keys_in(step, frame, key) if frame else set
-        produced = staged if made is None else (lambda: {*staged(), *made(step)})
-        mark_gone(step, table, produced, here(step, table))
+        staged: Keys = keys_in(step, frame, key) if frame else set
+        mark_gone(step, table, lambda: {*staged(), *made(step)}, here(step, table))
         if unique:
             mark_displaced(step, table, *unique)
 

@@ -82,6 +82,7 @@ class Declaration:
         guard: what must hold at the start of the transaction, after its locks are held; raises otherwise. None = what
             the system asks of all its assets.
         registers: keys of dynamic partitions that the published table makes known.
+        has_gates: whether every upstream asset must have succeeded; False for one that reports on whatever there is.
         remembers_inputs: a run whose inputs are those of the last one, on a table that is still as that one left it,
             only audits; everything the stage reads must be in the file, the code and the upstream tables.
     """
@@ -102,6 +103,7 @@ class Declaration:
     owned: tuple[str, ...] = ()
     guard: Callable[[Step], None] | None = None
     registers: "Registers | None" = None
+    has_gates: bool = True
     remembers_inputs: bool = False
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
@@ -317,10 +319,9 @@ class _AssetRun:
 
     def _gates(self, connection: sa.Connection) -> Gates:
         """How every upstream asset stands; a dry run has no gates, it runs to its end whatever it finds."""
-        upstream = [name for name in self.declaration.upstream if name in self.declaration.system.declarations]
-        return read_gates(
-            connection, self.declaration.system.books.run_log, self.export_id, () if self.run.dry_run else upstream
-        )
+        asked = self.declaration.upstream if self.declaration.has_gates and not self.run.dry_run else ()
+        upstream = [name for name in asked if name in self.declaration.system.declarations]
+        return read_gates(connection, self.declaration.system.books.run_log, self.export_id, upstream)
 
     def _pass(self, gates: Gates, partition: str | None) -> list[str]:
         """Pass the gates of a partition; returns those that the run overrides.
@@ -394,6 +395,7 @@ class _AssetRun:
                 fingerprint=fingerprint,
                 error=_blocked_by(judgements) if blocked else None,
                 inputs_digest=digest,
+                further=self.declaration.system.further_facts(step),
             )
             for asset, tally in step.apart.items():
                 self.log.log_apart(connection, asset, self._status(blocked, judgements), tally)

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -62,6 +62,7 @@ class RunFacts:
         options: the run's options.
         settings: the installation's settings.
         preview: of a dry run, what shares one shadow: this run, or several that preview one migration together.
+        tags: the run's tags.
     """
 
     run_id: str
@@ -69,6 +70,7 @@ class RunFacts:
     options: MigrationRun
     settings: Settings
     preview: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def engine(self) -> sa.Engine:
@@ -88,7 +90,7 @@ def run_facts(context: dg.AssetExecutionContext, options: MigrationRun) -> RunFa
     """
     tags = context.run.tags
     run_id = context.run.run_id
-    return RunFacts(run_id, is_dry(tags), options, read_settings(), tags.get(PREVIEW_TAG, run_id))
+    return RunFacts(run_id, is_dry(tags), options, read_settings(), tags.get(PREVIEW_TAG, run_id), tags)
 
 
 def is_dry(tags: Mapping[str, str]) -> bool:

@@ -1,7 +1,7 @@
 """A legacy system and its declarations: source tables, target tables, staged frames, steps."""
 
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 from typing import Any
@@ -40,12 +40,14 @@ class Stage:
         dry_run_job: the same, writing to the shadow schema.
         partitions: name of the dynamic partitions that the job runs for, one run each; empty = it has none.
         keys: statement of the keys that a migration runs.
+        whatever_happens: whether it runs after a stage that failed, too: it says what has become of the others.
     """
 
     job: str
     dry_run_job: str
     partitions: str = ""
     keys: sa.Select[Any] | None = None
+    whatever_happens: bool = False
 
 
 @dataclass
@@ -61,6 +63,7 @@ class System:
         frame_makers: which asset makes a staged frame that is not named as its asset.
         stages: the stages of the migration, where one job does not do it all.
         roll_back_part: puts parts of an independent partition back, in systems that can.
+        further_facts: what a step tells the further columns of the run log, in systems that have them.
         guard: what must hold when any asset begins that has no guard of its own; raises otherwise.
     """
 
@@ -72,6 +75,7 @@ class System:
     frame_makers: dict[str, str] = field(default_factory=dict)
     stages: tuple[Stage, ...] = ()
     roll_back_part: RollBackPart | None = None
+    further_facts: Callable[[Step], Mapping[str, Any]] = lambda step: {}
     guard: Callable[[Step], None] | None = None
 
     def add(self, declaration: Declaration) -> dg.AssetsDefinition:

@@ -119,6 +119,7 @@ class RunLog:
         fingerprint: str | None = None,
         error: str | None = None,
         inputs_digest: str | None = None,
+        further: Mapping[str, Any] | None = None,
     ) -> None:
         """Say how a step ended, with its counts and, where it waited for its turn, when it really began."""
         log = self.table
@@ -136,6 +137,7 @@ class RunLog:
             "status": status.value,
             "error": error,
             "inputs_digest": inputs_digest,
+            **(further or {}),
         }
         if seconds is not None:
             values["started_at"] = sa.func.clock_timestamp() - dt.timedelta(seconds=seconds)

@@ -1,0 +1,105 @@
+"""The quality report of a batch: every gate and check with its figures, written for people and for machines."""
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import replace
+
+import sqlalchemy as sa
+
+from booking_assets.assets import BOOKING, QUALITY
+from booking_assets.checks import quality as checks
+from booking_assets.quality import Finding, QualityReport, write_quality_report
+from booking_assets.tables import DEFAULT_BATCH_CODE
+from migration.checks import judge
+from migration.declare.asset import Declaration, Write
+from migration.declare.code import code_digest
+from migration.declare.step import Step
+from migration.report import asset_lines
+from migration.warehouse.runlog import Status
+
+BATCH_CODE_TAG = "PHASE2_BATCH_CODE"
+_GOOD = (Status.SUCCESS.value, Status.DRY_RUN_OK.value)
+
+
+def batch_code(step: Step) -> str:
+    """The code under which the run's batch is known."""
+    return step.run.tags.get(BATCH_CODE_TAG, DEFAULT_BATCH_CODE)
+
+
+def _further_facts(step: Step) -> dict[str, object]:
+    """What the legacy batch scripts logged of a run, beside what every system logs."""
+    changes = step.changes
+    return {
+        "batch_code": batch_code(step)[:16],
+        "script_checksum": code_digest(BOOKING.name),
+        "rows_affected": changes.inserted + changes.updated + changes.deleted,
+        "report_path": step.facts.get("report_path"),
+    }
+
+
+BOOKING.further_facts = _further_facts
+
+
+@BOOKING.step(
+    group=QUALITY,
+    upstream=[
+        "catalog_variant_rate",
+        "channel_external_refs",
+        "booking_party",
+        "ops_finance_bridge",
+        "ingest_dead_letter",
+    ],
+    checks=checks.QUALITY_REPORT,
+    kinds=("python", "markdown"),
+    has_gates=False,
+)
+def quality_report(step: Step) -> Write:
+    """The quality of what is in the tables: gates, checks, figures and the exceptions that a person should see.
+
+    Has no gates of its own: a batch that was blocked is what it reports on.
+    """
+    # The report's own times are when it was made; nothing that is migrated follows from them.
+    started = dt.datetime.now(dt.UTC)
+    found = [*_gates(step), *_measured(step)]
+    report = QualityReport(
+        batch_code(step),
+        started,
+        dt.datetime.now(dt.UTC),
+        step.export.export_id,
+        found,
+        [str(key) for key in step.connection.scalars(checks.drifting_bookings())],
+    )
+    folder = step.run.settings.reports / "recon" / "quality" / report.batch_code
+    path = write_quality_report(report, folder / "dry-run" if step.run.dry_run else folder)
+    step.facts |= {"report_path": str(path), "result": report.result, "failed": report.failed}
+    return step.nothing
+
+
+def _gates(step: Step) -> Iterator[Finding]:
+    """The assets that have not succeeded for this export."""
+    log = BOOKING.books.run_log
+    mine = sa.and_(log.c.export_id == step.export.export_id, log.c.dry_run.is_(step.run.dry_run))
+    mine = sa.and_(mine, log.c.asset != "quality_report")
+    with step.run.engine.connect() as live:
+        lines = asset_lines(live, BOOKING, mine)
+    for line in lines:
+        if line.status not in _GOOD:
+            yield Finding(f"gate {line.asset}", {"rows": 0}, "", "ERROR", line.error or line.status)
+
+
+def _measured(step: Step) -> Iterator[Finding]:
+    """Every check of every asset, measured on the tables as they are."""
+    with step.run.engine.connect() as live:
+        for declaration in BOOKING.in_order():
+            if declaration.name != "quality_report":
+                yield from _measured_of(step, live, declaration)
+
+
+def _measured_of(step: Step, live: sa.Connection, declaration: Declaration) -> Iterator[Finding]:
+    scope = BOOKING.scope_of_last_run(declaration, live, step.run)
+    for check in declaration.checks if scope is not None else ():
+        assert scope is not None  # noqa: S101 - the loop is empty otherwise
+        judged = judge(check, replace(scope, connection=step.connection))
+        measures = judged.measures.iloc[0].to_dict() if len(judged.measures) else {}
+        name = check.name if check.name != "conservation" else f"{check.name} {declaration.name}"
+        yield Finding(name, measures, check.limits_text(), judged.level, f"{len(judged.measures)} measured")
