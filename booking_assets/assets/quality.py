@@ -3,14 +3,16 @@
 import datetime as dt
 from collections.abc import Iterator
 from dataclasses import replace
+from decimal import Decimal
 
 import sqlalchemy as sa
 
 from booking_assets.assets import BOOKING, QUALITY
+from booking_assets.checks import CONSERVATION
 from booking_assets.checks import quality as checks
 from booking_assets.quality import Finding, QualityReport, write_quality_report
 from booking_assets.tables import DEFAULT_BATCH_CODE
-from migration.checks import judge
+from migration.checks import Judgement, judge
 from migration.declare.asset import Declaration, Write
 from migration.declare.code import code_digest
 from migration.declare.step import Step
@@ -18,6 +20,7 @@ from migration.report import asset_lines
 from migration.warehouse.runlog import Status
 
 BATCH_CODE_TAG = "PHASE2_BATCH_CODE"
+_NUMBERS = (int, Decimal)
 _GOOD = (Status.SUCCESS.value, Status.DRY_RUN_OK.value)
 
 
@@ -60,7 +63,8 @@ def quality_report(step: Step) -> Write:
     """
     # The report's own times are when it was made; nothing that is migrated follows from them.
     started = dt.datetime.now(dt.UTC)
-    found = [*_gates(step), *_measured(step)]
+    own = [_finding(judge(check, step.scope()), check.name) for check in checks.QUALITY_REPORT]
+    found = [*_gates(step), *_measured(step), *own]
     report = QualityReport(
         batch_code(step),
         started,
@@ -99,7 +103,13 @@ def _measured_of(step: Step, live: sa.Connection, declaration: Declaration) -> I
     scope = BOOKING.scope_of_last_run(declaration, live, step.run)
     for check in declaration.checks if scope is not None else ():
         assert scope is not None  # noqa: S101 - the loop is empty otherwise
-        judged = judge(check, replace(scope, connection=step.connection))
-        measures = judged.measures.iloc[0].to_dict() if len(judged.measures) else {}
-        name = check.name if check.name != "conservation" else f"{check.name} {declaration.name}"
-        yield Finding(name, measures, check.limits_text(), judged.level, f"{len(judged.measures)} measured")
+        name = check.name if check.name != CONSERVATION else f"{check.name} {declaration.name}"
+        yield _finding(judge(check, replace(scope, connection=step.connection)), name)
+
+
+def _finding(judged: Judgement, name: str) -> Finding:
+    """What a check has found; of several channels or months the greatest of each figure."""
+    numbers = judged.measures.select_dtypes("object").map(lambda value: value if isinstance(value, _NUMBERS) else None)
+    greatest = {str(column): max(numbers[column].dropna(), default=None) for column in numbers.columns}
+    measures = {column: value for column, value in greatest.items() if value is not None}
+    return Finding(name, measures, judged.check.limits_text(), judged.level, f"{len(judged.measures)} measured")
