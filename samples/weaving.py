@@ -85,7 +85,7 @@ def overrides(column: str, values: Iterable[Any]) -> tuple[dict[str, Any], ...]:
 
 def repeats(number: int, period: int = 229) -> bool:
     """Whether a record has copies; its `updated_at` has to be right then, because it tells them apart."""
-    return number % period == 23
+    return number % period == 23 % period
 
 
 def repeated(
@@ -138,5 +138,22 @@ def woven(
     for number in numbers:
         yield from rows(number)
         if number % stride == stride // 2 and made < most:
+            yield unusable[made % len(unusable)](made)
+            made += 1
+
+
+def strewn(rows: Iterable[Record], over: int, unusable: tuple[Unusable, ...], most: int) -> Iterator[Record]:
+    """Rows, and between them unusable rows, each kind in turn.
+
+    Args:
+        rows: the rows of the story.
+        over: how many they are, about.
+        unusable: makes an unusable row from its own number.
+        most: at most so many unusable rows.
+    """
+    stride, made = max(1, over // max(1, most)), 0
+    for place, row in enumerate(rows):
+        yield row
+        if place % stride == stride // 2 and made < most:
             yield unusable[made % len(unusable)](made)
             made += 1
