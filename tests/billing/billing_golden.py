@@ -29,7 +29,7 @@ from tests.billing.billing_cases import (
 from tests.billing.billing_files import Row
 from tests.billing.billing_records import SERVICES
 from tests.billing.billing_reference import Reference
-from tests.booking.booking_writing import Junk
+from tests.meter.meter_writing import Junk
 
 EXPORT_ID = "20250301T000000Z"
 D = Decimal

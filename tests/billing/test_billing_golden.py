@@ -1,12 +1,16 @@
 """The contract's golden examples, through the oracle and through the real jobs into PostgreSQL."""
 
+from functools import cache
+
 import pytest
 
+from tests.billing.billing_cases import Export
 from tests.billing.billing_golden import BASES, EXAMPLES, EXPORT_ID, View, example, see, view_of, world
+from tests.billing.billing_harness import Lab
 from tests.billing.billing_reference import Reference, faults
 
 
-def carried(export: dict, *, alone: bool) -> View:
+def carried(export: Export, *, alone: bool) -> View:
     """What the oracle makes of an export."""
     db = Reference()
     db.load_records(EXPORT_ID, export)
@@ -20,6 +24,14 @@ def expected() -> View:
     return carried(world(), alone=False)
 
 
+@pytest.fixture(scope="module")
+def migrated(module_billing_lab: Lab) -> View:
+    """What the jobs make of them, in one run over all months."""
+    module_billing_lab.put(EXPORT_ID, world())
+    assert module_billing_lab.migrate(EXPORT_ID).failures == {}
+    return View(cache(module_billing_lab.rows))
+
+
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_example_alone_by_the_oracle(name: str) -> None:
     see(name, carried(example(name), alone=True), 0)
@@ -28,3 +40,8 @@ def test_example_alone_by_the_oracle(name: str) -> None:
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_example_among_others_by_the_oracle(expected: View, name: str) -> None:
     see(name, expected, BASES[name])
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_example_by_the_jobs(migrated: View, name: str) -> None:
+    see(name, migrated, BASES[name])
