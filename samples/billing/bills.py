@@ -159,7 +159,8 @@ class RecordTable:
         """Total, received and due as the legacy system has them: now and then they have drifted, or are no number."""
         n = bill.id
         by_hand = bill.shape is Shape.SPREADSHEET
-        total = bill.total + (12_345 if n % 251 == 7 and not by_hand else 0)
+        drifts = n % 251 == 7 and bill.shape in (Shape.COMPONENTS, Shape.PERIODS)
+        total = bill.total + (12_345 if drifts else 0)
         received = bill.received - (5_000 if n % 307 == 11 and bill.payments else 0)
         last = bill.payments[-1] if bill.payments else None
         mode = last.method if last else pick(("bKash", "Cheque", "cash", None), n) if received else None

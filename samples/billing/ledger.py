@@ -6,6 +6,7 @@ where dirt says otherwise.
 
 from collections.abc import Iterator
 from enum import Enum
+from itertools import chain
 from typing import NamedTuple
 
 from samples.billing.world import SERVICES, Client, Home, Partner, World
@@ -128,10 +129,10 @@ class Ledger:
     def records(self, month: int) -> Iterator[Bill]:
         """The bill records of a month until the export."""
         world = self.world
-        drafts = (
-            *(self._client_bill(number, month) for number in world.client_numbers()),
-            *(self._partner_bill(number, month) for number in world.partner_numbers()),
-            *(self._home_bill(number, month) for number in world.home_numbers()),
+        drafts = chain(
+            (self._client_bill(number, month) for number in world.client_numbers()),
+            (self._partner_bill(number, month) for number in world.partner_numbers()),
+            (self._home_bill(number, month) for number in world.home_numbers()),
         )
         return (bill for bill in drafts if bill is not None and bill.day <= world.today)
 

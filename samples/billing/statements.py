@@ -102,6 +102,7 @@ class MacBillTable:
         # What was billed is not always what the customers of today would pay.
         revenue = bill.revenue + (25_000 if n % 37 == 5 else 0)
         commission = (revenue * bill.partner.share + 5_000) // 10_000
+        stated_commission = money(commission + (100 if n % 131 == 40 else 0))
         stated = _computed(_money(money(revenue), n), n) if revenue == bill.revenue else money(revenue)
         return {
             "id": _id(n, n),
@@ -112,7 +113,7 @@ class MacBillTable:
             "total_client": _computed(_clients(bill.clients, n), n + 1),
             "total_revenue": stated,
             "percentage_share": _no_share(_share(money(bill.partner.share), n), n),
-            "commission": _commission(money(commission), n),
+            "commission": _commission(stated_commission, n),
             **_money_cells(n, money(revenue - commission), received, revenue - commission - received),
             **times(self._world, n, exact=repeats(n, _FEW_COPIES)),
         }

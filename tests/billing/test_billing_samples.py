@@ -15,10 +15,10 @@ from samples import DEFAULT_MONTH, billing, exported_at, month_after, next_sampl
 from samples.billing import dirt
 from samples.billing.ledger import Ledger, Payment
 from samples.billing.world import World, money
-from samples.writing import SampleSpec
+from samples.writing import FORMATS, SampleSpec
 from tests.billing.billing_reference import KEYS, LOADED, Reference, collisions, faults
 
-SMALL = 0.08
+SMALL = 0.05
 FIRST, FOLLOWING = "20260225T190000Z", "20260325T190000Z"
 BILLS = ("bill_records", "mac_bills", "soho_bills")
 # What is loaded at the scale 1: some counts to the row, others within a twentieth of the figure.
@@ -122,18 +122,15 @@ def test_rows_stream() -> None:
         tracemalloc.stop()
 
 
-@pytest.mark.parametrize("form", ["jsonl", "csv", "parquet"])
-def test_formats_mean_the_same(tmp_path: Path, form: str) -> None:
-    folders = [
-        write_sample("billing", UPath(tmp_path) / each, FIRST, format=each, scale=SMALL) for each in ("json", form)
-    ]
-    databases = [Reference(), Reference()]
-    for database, folder in zip(databases, folders, strict=True):
-        database.load(Path(str(folder)))
-    assert databases[0].tables == databases[1].tables
-    # What is no object in JSON is a row of empty cells elsewhere.
-    rejected = [Counter(code for _, code in each.rejected().values()) for each in databases]
-    assert rejected[0].total() == rejected[1].total() > 0
+def test_formats_mean_the_same(tmp_path: Path) -> None:
+    databases = []
+    for form in FORMATS:
+        folder = write_sample("billing", UPath(tmp_path) / form, FIRST, format=form, scale=SMALL)
+        databases.append(Reference())
+        databases[-1].load(Path(str(folder)))
+    # What is no object in JSON is a row of empty cells elsewhere: the codes differ, not the numbers.
+    assert len({len(each.rejected()) for each in databases}) == 1
+    assert [each.tables for each in databases[1:]] == [databases[0].tables] * (len(FORMATS) - 1)
 
 
 # Outcomes -------------------------------------------------------------------------------------------------------------
