@@ -1,11 +1,14 @@
 """Random dirty exports through the real jobs into PostgreSQL, every table compared row by row with the oracle."""
 
+import datetime as dt
 import os
 from copy import deepcopy
 
 import pytest
 
-from tests.billing.billing_compare import assert_all, assert_counts, assert_tables, assert_warnings
+from tests.billing.billing_compare import assert_all, assert_checks, assert_counts, assert_tables, assert_warnings
+from tests.billing.billing_drift import drift
+from tests.billing.billing_files import read_export
 from tests.billing.billing_harness import DRY_RUN_JOB, SHADOW, Lab
 from tests.billing.billing_nasty import Nasty, follow_up, nasty, rows_of
 from tests.billing.billing_nasty_files import FORMATS
@@ -16,14 +19,22 @@ SLOW_SEEDS = range(100, 100 + int(os.environ.get("BILLING_FUZZ_SEEDS", "30")))
 BOOKS = ("row_ledger", "rejected_row")
 
 
+def exported_on(export_id: str) -> dt.date:
+    """The day of an export, as its id says."""
+    return dt.datetime.strptime(export_id, "%Y%m%dT%H%M%S%z").date()
+
+
 def load(lab: Lab, reference: Reference, export: Nasty) -> None:
     """Carry an export through and compare everything."""
     place = lab.landing / export.export_id
     if not place.exists():
         lab.put(export.export_id, export.files, manifest=export.manifest)
-    reference.load(place)
+    rows = read_export(place)
+    draft = reference.load_rows(export.export_id, rows)
     assert faults(reference) == []
-    assert_all(lab, reference, lab.migrate(export.export_id))
+    ran = lab.migrate(export.export_id)
+    assert_all(lab, reference, ran)
+    assert_checks(ran, drift(reference, draft, rows, exported_on(export.export_id)))
 
 
 def dry_run(lab: Lab, reference: Reference, export: Nasty) -> None:
