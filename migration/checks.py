@@ -60,6 +60,7 @@ class Scope:
 
 
 Measure = Callable[[Scope], "Query | pd.DataFrame"]
+RowsOfPartition = Callable[[str], sa.ColumnElement[bool]]
 
 
 @dataclass(frozen=True)
@@ -179,18 +180,28 @@ def share(part: sa.ColumnElement[bool], whole: sa.ColumnElement[bool] | None = N
     return sa.cast(sa.func.count().filter(matching), sa.Numeric) / sa.func.nullif(counted, 0)
 
 
-def in_partition(table: sa.Table, column: str | None, scope: Scope) -> sa.ColumnElement[bool]:
+def rows_of_partition(table: sa.Table, rows: str | RowsOfPartition, partition: str) -> sa.ColumnElement[bool]:
+    """The condition that a row of a table belongs to a partition, whose key a column holds or a condition knows."""
+    if not isinstance(rows, str):
+        return rows(partition)
+    column = table.c[rows]
+    return column == sa.cast(partition, column.type)
+
+
+def in_partition(table: sa.Table, rows: str | RowsOfPartition | None, scope: Scope) -> sa.ColumnElement[bool]:
     """The condition that a row of a table is in the scope's partition, or in one of its partitions."""
-    if column is None or (scope.partition is None and scope.partitions is None):
+    if rows is None or (scope.partition is None and scope.partitions is None):
         return sa.true()
-    kind = table.c[column].type
     if scope.partition is not None:
-        return table.c[column] == sa.cast(scope.partition, kind)
-    return table.c[column] == sa.any_(sa.cast(list(scope.partitions or ()), sa.ARRAY(kind)))
+        return rows_of_partition(table, rows, scope.partition)
+    if not isinstance(rows, str):
+        return sa.or_(sa.false(), *(rows(partition) for partition in scope.partitions or ()))
+    kind = table.c[rows].type
+    return table.c[rows] == sa.any_(sa.cast(list(scope.partitions or ()), sa.ARRAY(kind)))
 
 
 def conservation(
-    name: str, target: sa.Table, *, partition_column: str | None = None, ledger_of_loaded: bool = True
+    name: str, target: sa.Table, *, partition_column: str | RowsOfPartition | None = None, ledger_of_loaded: bool = True
 ) -> Check:
     """Source = loaded + merged + rejected + skipped, from three counts that share no code.
 
@@ -200,7 +211,7 @@ def conservation(
     Args:
         name: name of the check.
         target: the target table.
-        partition_column: column of the target that holds the partition's key.
+        partition_column: column of the target that holds the partition's key, or the condition that knows its rows.
         ledger_of_loaded: False for a table whose ledger holds only rows that were not plainly loaded.
     """
 
@@ -266,7 +277,7 @@ def unique(
     target: sa.Table,
     columns: Sequence[str] | None = None,
     *,
-    partition_column: str | None = None,
+    partition_column: str | RowsOfPartition | None = None,
 ) -> Check:
     """No two rows share the columns (by default the primary key)."""
     by = [target.c[n] for n in columns] if columns else key_columns(target)
@@ -286,7 +297,7 @@ def unique(
     )
 
 
-def orphans(name: str, target: sa.Table, *, partition_column: str | None = None) -> Check:
+def orphans(name: str, target: sa.Table, *, partition_column: str | RowsOfPartition | None = None) -> Check:
     """Every declared foreign key of the table finds its parent row."""
     keys = sorted(target.foreign_keys, key=lambda key: key.parent.name)
 
@@ -322,14 +333,18 @@ def orphans(name: str, target: sa.Table, *, partition_column: str | None = None)
 
 
 def derived_checks(
-    target: sa.Table, declared: Sequence[Check], *, partition_column: str | None = None, ledger_of_loaded: bool = True
+    target: sa.Table,
+    declared: Sequence[Check],
+    *,
+    partition_column: str | RowsOfPartition | None = None,
+    ledger_of_loaded: bool = True,
 ) -> tuple[Check, ...]:
     """The checks that a target table's declaration implies, less those that are declared under another name.
 
     Args:
         target: the target table.
         declared: the asset's own checks.
-        partition_column: column of the target that holds the partition's key.
+        partition_column: column of the target that holds the partition's key, or the condition that knows its rows.
         ledger_of_loaded: False for a table whose ledger holds only rows that were not plainly loaded.
     """
     name, kinds = target.name, {check.kind for check in declared}

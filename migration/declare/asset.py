@@ -17,7 +17,7 @@ import psycopg
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from migration.checks import Check, Judgement
+from migration.checks import Check, Judgement, RowsOfPartition, rows_of_partition
 from migration.declare import events
 from migration.declare.code import code_digest
 from migration.declare.failures import as_ours
@@ -47,16 +47,23 @@ class Partitioning:
 
     Attributes:
         definition: Dagster's partitions.
-        column: the target column that holds the partition's key.
+        column: the target column that holds the partition's key; empty where none does.
+        rows: which rows of the target belong to a partition, where no column holds its key.
         frame: the staged frame that is split by the same keys; None = every partition that is asked for is run.
         independent: partitions are run, fail and are repaired by themselves, one run each, several at once. Otherwise
             one run takes many.
     """
 
     definition: dg.PartitionsDefinition
-    column: str
+    column: str = ""
     frame: str | None = None
     independent: bool = False
+    rows: RowsOfPartition | None = None
+
+    @property
+    def of_target(self) -> str | RowsOfPartition:
+        """What tells which rows of the target belong to a partition: a condition, or the column of its key."""
+        return self.rows or self.column
 
 
 @dataclass(frozen=True)
@@ -121,8 +128,7 @@ class Declaration:
         """The condition that a row of the target belongs to a partition; always true without partitions."""
         if self.target is None or self.partitioning is None or partition is None:
             return sa.true()
-        column = self.target.c[self.partitioning.column]
-        return column == sa.cast(partition, column.type)
+        return rows_of_partition(self.target, self.partitioning.of_target, partition)
 
 
 @dataclass(frozen=True)

@@ -280,7 +280,7 @@ class System:
         implied = derived_checks(
             table,
             checks,
-            partition_column=partitioning.column if partitioning else None,
+            partition_column=partitioning.of_target if partitioning else None,
             ledger_of_loaded=ledger_of_loaded,
         )
         return self.add(
