@@ -36,7 +36,7 @@ def previous_month(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
 
 
 AUTOMATION = Automation(
-    jobs=[*migration_jobs(BILLING, _everything), _months_job],
+    jobs=[*migration_jobs(BILLING, _everything, all_months()), _months_job],
     schedules=[
         previous_month,
         dg.ScheduleDefinition(

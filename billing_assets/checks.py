@@ -224,7 +224,7 @@ def _is_well_formed(table: sa.Table) -> sa.ColumnElement[bool]:
     kind, number = _KINDS[table], table.c[tables.NUMBERED[table]]
     before = f"^{kind.prefix}-[A-Z0-9]{{{kind.shortest},{kind.length}}}-"
     after = "-[0-9]{8}$" if kind.dated else "$"
-    formed = number.op("~")(sa.func.concat(before, table.c.id, after))
+    formed = number.regexp_match(sa.func.concat(before, table.c.id, after))
     return sa.case((formed, _is_real_day(sa.func.right(number, 8))), else_=False) if kind.dated else formed
 
 
@@ -391,7 +391,7 @@ def _of_export(*loaded: sa.Table) -> Failing:
 
     def rows(scope: Scope) -> Query:
         each = [sa.select(table.c.id).where(table.c.export_id == scope.export.export_id) for table in loaded]
-        return each[0] if len(each) == 1 else sa.select(sa.union_all(*each).subquery("loaded"))
+        return each[0] if len(each) == 1 else sa.select(*sa.union_all(*each).subquery("loaded").c)
 
     return rows
 
@@ -649,7 +649,7 @@ def _day_of(table: sa.Table) -> sa.Column[Any]:
 
 def _each_bill_table(query: Callable[[sa.Table, str], Query]) -> Query:
     parts = [query(table, name) for table, name in _BILL_REFERENCES.items()]
-    return sa.select(sa.union_all(*parts).subquery("of_all"))
+    return sa.select(*sa.union_all(*parts).subquery("of_all").c)
 
 
 def _received_off_payments(scope: Scope) -> Query:

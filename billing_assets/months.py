@@ -81,7 +81,7 @@ def partition_keys(days: pd.Series) -> pd.Series:
     later = pc.call_function("max_element_wise", [_floored(days), first])
     clamped = pc.call_function("min_element_wise", [later, last])
     keys = pc.call_function("strftime", [clamped], pc.StrftimeOptions("%Y-%m-%d"))
-    return pd.Series(keys.to_pandas(), index=days.index)
+    return pd.Series(keys.to_pylist(), index=days.index, dtype="str")
 
 
 def split_by_month(rows: pd.DataFrame, column: str) -> Iterator[tuple[str, pd.DataFrame]]:

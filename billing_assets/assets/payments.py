@@ -179,8 +179,9 @@ def _receipts(step: Step, paid_months: set[str]) -> Iterator[tuple[str, pd.DataF
     """The legacy receipts of all bills of the export, by the month of the bill."""
     for name, (_, _, frame) in BILL_TABLES.items():
         for month in step.frames.parts(frame):
-            rows = step.frames.read(frame, month).assign(bill_table=name)
-            yield month, rows.reindex(columns=RECEIPTS_SCHEMA.names)
+            rows = step.frames.read(frame, month)
+            unknown = {field: pd.Series(None, rows.index, pd.ArrowDtype(kind)) for field, kind in _FIGURES}
+            yield month, rows.assign(bill_table=name, **{f: v for f, v in unknown.items() if f not in rows})
     for month in paid_months:
         yield month, RECEIPTS_SCHEMA.empty_table().to_pandas()
 

@@ -167,7 +167,7 @@ class System:
         ).one_or_none()
         if found is None:
             return None
-        frames = FrameStore(run.settings.work / self.name, found.export_id, run.run_id, run.dry_run)
+        frames = FrameStore(run.settings.work / self.name, found.export_id, run.run_id, run.dry_run, run.preview)
         note = frames.read_note(EXPORT_NOTE)
         if note is None:
             return None

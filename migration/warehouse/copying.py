@@ -72,8 +72,11 @@ def copy_arrow(
 
 
 def _csv(table: pa.Table) -> bytes | memoryview:
+    if not table.num_rows:
+        return b""
     sink = io.BytesIO()
-    pa_csv.write_csv(table, sink, _WRITE_OPTIONS)
+    # In one chunk: for a chunk without rows at the beginning the writer puts a block of NUL before the rows.
+    pa_csv.write_csv(table.combine_chunks(), sink, _WRITE_OPTIONS)
     return sink.getbuffer()
 
 
