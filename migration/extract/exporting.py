@@ -1,9 +1,8 @@
 """From a legacy database to a published export: stream each table into its file, count again, publish in one step."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,56 +17,15 @@ from migration.exports.writing import (
     write_manifest,
     write_table,
 )
+from migration.extract.extracted import Extracted, ExtractedTable, Progress
 from migration.extract.failures import LegacyCountMismatch
 from migration.extract.landing import hidden_staging, require_new, sole_extract
 from migration.extract.plan import LegacyTable, plan_export
 from migration.extract.snapshot import Snapshot, open_snapshot, server_of
 from migration.extract.values import Tally
 
-Progress = Callable[[str, int, int], None]
-
 _FIRST_ROWS, _MOST_ROWS = 100, 2_000
 _BATCH_BYTES = 4 << 20
-
-
-@dataclass(frozen=True)
-class ExtractedTable:
-    """A table as it was written.
-
-    Attributes:
-        table: its name in the export, with its sub-folder.
-        file: its file in the export.
-        rows: number of rows.
-        bytes: size of the file as stored.
-        seconds: how long it took.
-    """
-
-    table: str
-    file: str
-    rows: int
-    bytes: int
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Extracted:
-    """A published export.
-
-    Attributes:
-        export_id: its id.
-        folder: where it is.
-        exported_at: the moment of the snapshot, in UTC.
-        tables: what was written.
-        left_out: optional tables that the legacy database does not have.
-        notes: what somebody should know of the rows; counts and names, never a value.
-    """
-
-    export_id: str
-    folder: UPath
-    exported_at: datetime
-    tables: tuple[ExtractedTable, ...]
-    left_out: tuple[str, ...]
-    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -83,11 +41,6 @@ class Shape:
     format: Format = "jsonl"
     gzip: bool = True
     all_columns: bool = False
-
-
-def default_export_id(now: datetime) -> str:
-    """The export id of a moment, such as `20260225T190000Z`."""
-    return now.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
 
 
 def extract_export(
