@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from billing_assets import checks, rules, sources, tables
 from billing_assets.assets import BILLING, BILLS, STAGING, TABLE_KINDS
 from billing_assets.assets.customers import plain_texts, redirects, statuses
-from billing_assets.assets.monthly import by_month, part_of
+from billing_assets.assets.monthly import by_month, counted_for, part_of
 from billing_assets.assets.reading import Lookup, Parse, passing
 from billing_assets.assets.writing import (
     as_loaded,
@@ -161,11 +161,11 @@ def bill_records_staged(step: Step) -> Write:
     def months() -> Iterator[tuple[str, pd.DataFrame]]:
         for passed in passing(step, sources.bill_records, tables.bill_records, parse, rules.bill_record):
             rows = bill_rows(passed, called)
-            step.tally.add(label("bill_records", rows, Outcome.LOADED, reason=rows["warnings"]))
+            step.tally.add(label("bill_records", rows, Outcome.LOADED))
             yield from split_by_month(rows, "billing_date")
 
     step.frames.write(FRAME, months(), SCHEMA)
-    return step.nothing
+    return counted_for(step, tables.bill_records)
 
 
 # --- loaded -----------------------------------------------------------------------------------------------------------

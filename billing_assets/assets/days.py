@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql as pg
 
 from billing_assets import checks, tables
 from billing_assets.assets import BILLING, BILLS, periods
-from billing_assets.assets.monthly import MONTHLY_KINDS, by_day, count_computed, month_of
+from billing_assets.assets.monthly import MONTHLY_KINDS, by_day, month_of
 from billing_assets.assets.totals import line
 from billing_assets.months import in_month
 from billing_assets.sources import SERVICES
@@ -170,8 +170,8 @@ def daily_bill_amounts(step: Step) -> Write:
         day, month = tables.daily_bill_amounts, month_of(step)
         bills = in_month(tables.bill_records.c.billing_month, month)
         step.changes += write_days(step.connection, bills, in_month(day.c.date, month))
-        count_computed(step, sa.select(day.c.id).where(in_month(day.c.date, month)).subquery())
-        step.facts["derived"] = step.tally.source_rows
+        derived = sa.select(sa.func.count()).select_from(day).where(in_month(day.c.date, month))
+        step.facts["derived"] = step.connection.scalar(derived) or 0
         step.tally.warnings["period_gap_days"] = _gap_days(step, bills)
 
     return write

@@ -1,16 +1,19 @@
 """What the monthly assets share: a staged part of a month, and slim copies of it beside the tables in the database."""
 
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pandas as pd
 import sqlalchemy as sa
 
 from billing_assets.months import MONTHS, months_of
 from migration.checks import RowsOfPartition
-from migration.declare.asset import Partitioning
+from migration.declare.asset import Partitioning, Write
 from migration.declare.step import Step
 from migration.outcome import Outcome
 from migration.warehouse.copying import copy_frame
+from migration.warehouse.runlog import RunLog, Status
 from migration.warehouse.statistics import analyze
 from migration.warehouse.upsert import create_stage
 
@@ -52,6 +55,23 @@ def beside(step: Step, name: str, columns: Sequence[sa.Column], rows: pd.DataFra
         copy_frame(step.connection, stage, list(stage.columns), rows)
     analyze(step.connection, stage)
     return stage
+
+
+def counted_for(step: Step, table: sa.Table) -> Write:
+    """What a staging step writes: into the run log of its table, the rows that belong to no month.
+
+    Those are the rows that are not loaded: the months then count the others, and all together the file.
+    """
+
+    def write() -> None:
+        others = replace(step.tally, outcomes=Counter(step.tally.outcomes))
+        others.source_rows -= others.outcomes.pop(Outcome.LOADED.value, 0)
+        status = Status.DRY_RUN_OK if step.run.dry_run else Status.SUCCESS
+        log = RunLog(step.books.run_log, step.run.run_id, step.export.export_id, step.run.dry_run)
+        log.start(step.connection, table.name, {None: []})
+        log.finish(step.connection, table.name, None, status, others)
+
+    return write
 
 
 def count_computed(step: Step, rows: sa.FromClause) -> None:

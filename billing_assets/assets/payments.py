@@ -11,7 +11,7 @@ from billing_assets import checks, rules, sources, tables
 from billing_assets.assets import BILLING, PAYMENTS, STAGING, TABLE_KINDS, bills, service_bills
 from billing_assets.assets.bills import LEGACY_FIGURES, staged_schema
 from billing_assets.assets.customers import plain_texts
-from billing_assets.assets.monthly import by_day, part_of
+from billing_assets.assets.monthly import by_day, counted_for, part_of
 from billing_assets.assets.reading import Lookup, Parse, passing
 from billing_assets.assets.writing import count_absent, in_turn, merged_or_loaded, staged, unreadable, with_warnings
 from billing_assets.months import in_month, partition_keys, split_by_month
@@ -160,14 +160,14 @@ def payment_records_staged(step: Step) -> Write:
     def parts() -> Iterator[tuple[str, pd.DataFrame]]:
         for passed in passing(step, sources.payment_records, tables.payment_records, parse, rules.payment_record):
             rows = with_warnings(passed, payment_method_other=unreadable(passed, "payment_method"))
-            step.tally.add(label("payment_records", rows, Outcome.LOADED, reason=rows["warnings"]))
+            step.tally.add(label("payment_records", rows, Outcome.LOADED))
             for name, of_bills in months.items():
                 paid_months.update(partition_keys(of_bills.of(rows[f"{name}_id"]).dropna()))
             yield from split_by_month(rows, "payment_date")
 
     step.frames.write(FRAME, parts(), SCHEMA)
     step.frames.write(RECEIPTS, _receipts(step, paid_months), RECEIPTS_SCHEMA)
-    return step.nothing
+    return counted_for(step, tables.payment_records)
 
 
 def _months(step: Step, name: str) -> Lookup:

@@ -11,7 +11,7 @@ from billing_assets import checks, rules, sources, tables
 from billing_assets.assets import BILLING, BILLS, STAGING, TABLE_KINDS, bills
 from billing_assets.assets.bills import charges, staged_schema
 from billing_assets.assets.customers import plain_texts
-from billing_assets.assets.monthly import by_month, month_of, part_of
+from billing_assets.assets.monthly import by_month, counted_for, month_of, part_of
 from billing_assets.assets.reading import NO_REJECTS, Lookup, Parse, passing, quarantine_later
 from billing_assets.assets.writing import as_loaded, in_turn, merged_or_loaded, staged, with_warnings
 from billing_assets.months import in_month, split_by_month
@@ -110,7 +110,7 @@ def bill_pricing_periods_staged(step: Step) -> Write:
     step.frames.write(FRAME, _in_order(step, overlaps), SCHEMA)
     if overlaps:
         quarantine_later(step, source, table, pd.concat(overlaps, ignore_index=True))
-    return step.nothing
+    return counted_for(step, table)
 
 
 def _in_order(step: Step, overlaps: list[pd.DataFrame]) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -126,7 +126,7 @@ def _in_order(step: Step, overlaps: list[pd.DataFrame]) -> Iterator[tuple[str, p
         step.label(merged_or_loaded(table, rows[~own], survivors[~own]), NO_REJECTS)
         kept, failed = split_by_rules((rules.period_overlap,), rows[own].assign(overlaps=overlapping(rows[own])))
         overlaps.append(failed)
-        step.tally.add(label(table.name, kept, Outcome.LOADED, reason=kept["warnings"]))
+        step.tally.add(label(table.name, kept, Outcome.LOADED))
         yield month, kept
 
 

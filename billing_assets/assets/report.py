@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from billing_assets import checks, rules, sources, tables
 from billing_assets.assets import BILLING, REPORT, STAGING
+from billing_assets.assets.monthly import counted_for
 from billing_assets.assets.reading import NO_REJECTS, repeats
 from billing_assets.parsing.numbers import AMOUNT, decimal_type, ids, numbers
 from billing_assets.parsing.rows import cells, keyed_rows
@@ -50,7 +51,7 @@ def bill_daily_amounts_staged(step: Step) -> Write:
             yield None, rows[counts]
 
     step.frames.write(LEGACY_DAYS, compared() if given else (), _SCHEMA)
-    return step.nothing
+    return counted_for(step, tables.daily_bill_amounts)
 
 
 @BILLING.step(

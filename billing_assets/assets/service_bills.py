@@ -12,7 +12,7 @@ from billing_assets import checks, rules, sources, tables
 from billing_assets.assets import BILLING, BILLS, STAGING, TABLE_KINDS
 from billing_assets.assets.bills import staged_schema
 from billing_assets.assets.customers import plain_texts, redirects
-from billing_assets.assets.monthly import beside, by_day, part_of
+from billing_assets.assets.monthly import beside, by_day, counted_for, part_of
 from billing_assets.assets.reading import NO_REJECTS, Lookup, Parse, passing
 from billing_assets.assets.writing import as_loaded, count_absent, package_orphans, with_warnings
 from billing_assets.months import in_month, split_by_month
@@ -103,11 +103,11 @@ def _stage_by_month(
     def months() -> Iterator[tuple[str, pd.DataFrame]]:
         for passed in passing(step, source, table, parse, judged):
             rows = with_warnings(passed, **package_orphans(passed))
-            step.tally.add(label(table.name, rows, Outcome.LOADED, reason=rows["warnings"]))
+            step.tally.add(label(table.name, rows, Outcome.LOADED))
             yield from split_by_month(rows, "bill_date")
 
     step.frames.write(f"{table.name}_staged", months(), schema)
-    return step.nothing
+    return counted_for(step, table)
 
 
 @BILLING.step(
