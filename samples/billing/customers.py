@@ -202,7 +202,7 @@ class PartnerTable:
             "contact_person": partner.contact,
             "notes": _note("Pays by the tenth", number),
             "mac_partner_number": pick(dirt.numbers("KTL-MAC", partner.name, partner.id), partner.word),
-            "percentage_share": _share(share, number),
+            "percentage_share": _share(share, number) if partner.share else "",
             "is_active": _true(True, number) if active else _false(False, number),
             "total_client": 200,
             **times(self._world, number, exact=repeats(number, _FEW_COPIES)),
@@ -305,7 +305,7 @@ class HomeTable:
     def rows(self) -> Iterator[Record]:
         """The homes."""
         world = self._world
-        most = min(wanted(len(self._unusable), world.size), world.homes // 40)
+        most = min(wanted(len(self._unusable), world.size), world.homes // 50)
         return woven(world.home_numbers(), world.homes, self._home_rows, self._unusable, most)
 
     def _home_rows(self, number: int) -> Iterator[Record]:

@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -33,12 +33,6 @@ LISTS = {
     "soho_bills": "/api/bills/soho-bills/",
     "payment_records": "/api/bills/payments/",
 }
-
-
-@pytest.fixture
-def server() -> Iterator[LocalServer]:
-    with LocalServer() as running:
-        yield running
 
 
 def serve_list(server: LocalServer, path: str, rows: Sequence[Any], **query: str) -> None:

@@ -2,102 +2,42 @@
 
 import hashlib
 import json
-import logging
-import traceback
-from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from upath import UPath
 
-from migration.errors import SetupError, TransientError
+from migration.errors import SetupError
 from migration.exports.find import list_exports
-from migration.extract.extracted import Extracted
 from migration.extract.rest import (
-    ExtractAuthError,
     ExtractConfigError,
     ExtractError,
-    ExtractUnavailable,
     RestClient,
     RestConfig,
-    Variables,
 )
 from migration.extract.rest_export import RestTable, extract_rest
+from tests.extract.rest_lab import (
+    BY_KIND,
+    EXPORT_ID,
+    FIRST,
+    GOOD,
+    ROWS,
+    SECOND,
+    STARTED,
+    TOKEN,
+    VARIABLES,
+    extract,
+    ids,
+    lines,
+    manifest,
+    numbered,
+    page,
+    refused,
+    settings,
+)
 from tests.http_server import LocalServer, Reply, trusting_context
-
-TOKEN = "canary-tok3n-b1ll"
-VARIABLES = Variables("X_URL", "X_TOKEN", "X_SCHEME", "X_SIZE", "X_TIMEOUT")
-STARTED = datetime(2026, 2, 25, 19, 0, 7, tzinfo=UTC)
-EXPORT_ID = "20260225T190007Z"
-FIRST = "/api/rows/?page=1&page_size=2"
-SECOND = "/api/rows/?page=2&page_size=2"
-ROWS = RestTable("rows", "/api/rows/")
-BY_KIND = RestTable("rows", "/api/rows/", ({"kind": "a"}, {"kind": "b"}), rest_unfiltered=True)
-
-Waits = list[float]
-
-
-@pytest.fixture
-def server() -> Iterator[LocalServer]:
-    with LocalServer() as running:
-        yield running
-
-
-def page(*rows: Any, count: int | None = None, link: str | None = None, **other: Any) -> Reply:
-    """A page as the interface answers with it."""
-    content = {"count": count, "next": link, "previous": None, "results": list(rows), **other}
-    return Reply(body=json.dumps(content).encode(), headers={"Content-Type": "application/json"})
-
-
-def numbered(*ids: Any) -> list[dict[str, Any]]:
-    return [{"id": each} for each in ids]
-
-
-def settings(server: LocalServer, **changes: str) -> Mapping[str, str]:
-    told = {"X_URL": server.url(), "X_TOKEN": TOKEN, "X_SIZE": "2", "X_TIMEOUT": "0.4"}
-    return told | changes
-
-
-def extract(
-    server: LocalServer,
-    landing: UPath,
-    *tables: RestTable,
-    waits: Waits | None = None,
-    progress: Callable[[str, int, int], None] = lambda table, rows, total: None,
-    **changes: str,
-) -> Extracted:
-    config = RestConfig.from_environment(VARIABLES, settings(server, **changes))
-    client = RestClient(config, sleep=(waits if waits is not None else []).append)
-    return extract_rest(client, "billing", tables or (ROWS,), landing, EXPORT_ID, STARTED, progress=progress)
-
-
-def lines(done: Extracted, table: str = "rows") -> list[str]:
-    return Path(str(done.folder / f"{table}.jsonl")).read_text(encoding="utf-8").splitlines()
-
-
-def ids(done: Extracted, table: str = "rows") -> list[Any]:
-    return [json.loads(line)["id"] for line in lines(done, table)]
-
-
-def manifest(done: Extracted) -> dict[str, Any]:
-    return json.loads((done.folder / "manifest.json").read_text(encoding="utf-8"))
-
-
-def refused(
-    server: LocalServer, landing: UPath, error: type[Exception], *tables: RestTable, waits: Waits | None = None
-) -> str:
-    """What an extract that must fail says; it publishes nothing and gives nothing away."""
-    with pytest.raises(error) as caught:
-        extract(server, landing, *tables, waits=waits)
-    assert list_exports(landing, "billing") == []
-    said = "".join(traceback.TracebackException.from_exception(caught.value, capture_locals=True).format())
-    assert TOKEN not in said
-    written = [path for path in Path(str(landing)).rglob("*") if path.is_file()]
-    assert not [path for path in written if TOKEN.encode() in path.read_bytes()]
-    return str(caught.value)
-
 
 # A good extract -------------------------------------------------------------------------------------------------------
 
@@ -233,6 +173,43 @@ def test_a_foreign_next_link_is_not_followed(server: LocalServer, landing: UPath
     assert server.paths() == [FIRST]
 
 
+class LiveServer(LocalServer):
+    """Serves a list that a legacy system goes on changing: after each answer something happens to it."""
+
+    def __init__(self, rows: list[int], *happenings: Callable[[list[int]], None]) -> None:
+        super().__init__()
+        self._rows, self._happenings = rows, list(happenings)
+
+    def next_reply(self, path: str, headers: Mapping[str, str]) -> Reply:
+        super().next_reply(path, headers)
+        start = 2 * (int(parse_qs(urlsplit(path).query)["page"][0]) - 1)
+        more = start + 2 < len(self._rows)
+        link = self.url(f"/api/rows/?page={start // 2 + 2}&page_size=2") if more else None
+        reply = page(*numbered(*self._rows[start : start + 2]), count=len(self._rows), link=link)
+        if self._happenings:
+            self._happenings.pop(0)(self._rows)
+        return reply
+
+
+def test_a_new_row_that_pushes_the_others_on_is_found(landing: UPath) -> None:
+    """The newest come first: one comes twice, and the new one is on a page that was read before."""
+    with LiveServer([5, 4, 3, 2, 1], lambda rows: rows.insert(0, 6)) as live:
+        done = extract(live, landing)
+    assert ids(done) == [6, 5, 4, 3, 2, 1]
+    assert manifest(done)["warnings"] == ["rows: got 5 distinct ids, API says 6; fetched again"]
+
+
+def test_a_new_row_at_the_end_needs_no_second_pass(landing: UPath) -> None:
+    with LiveServer([1, 2, 3], lambda rows: rows.append(4)) as live:
+        assert ids(extract(live, landing)) == [1, 2, 3, 4]
+        assert len(live.seen) == 2
+
+
+def test_a_list_that_never_stands_still_is_refused(landing: UPath) -> None:
+    with LiveServer([3, 2, 1], *[lambda rows: rows.insert(0, len(rows) + 1)] * 9) as live:
+        assert "distinct ids, API says" in refused(live, landing, ExtractError)
+
+
 # Lists by query -------------------------------------------------------------------------------------------------------
 
 
@@ -282,118 +259,6 @@ def test_only_the_incomplete_list_is_fetched_again(server: LocalServer, landing:
     server.route("/api/rows/?kind=b&page=1&page_size=2", [page(*numbered(3), count=2), page(*numbered(3, 4), count=2)])
     assert ids(extract(server, landing, BY_KIND)) == [1, 2, 3, 4]
     assert sum("kind=a" in path for path in server.paths()) == 1
-
-
-# Failures that pass ---------------------------------------------------------------------------------------------------
-
-GOOD = page(*numbered(1), count=1)
-
-
-@pytest.mark.parametrize(
-    "failure",
-    [
-        Reply(500),
-        Reply(503, body=b"<html>maintenance</html>"),
-        Reply(429),
-        Reply(delay=2),
-        Reply(body=GOOD.body, cut=20),
-        Reply(body=GOOD.body[:20]),
-        Reply(body=GOOD.body, cut=20, chunked=True),
-        Reply(body=GOOD.body[:20], length=-1),
-    ],
-    ids=["500", "503", "429", "timeout", "cut off", "broken JSON", "cut chunk", "cut without a length"],
-)
-def test_a_failure_that_passes_is_tried_again(server: LocalServer, landing: UPath, failure: Reply) -> None:
-    server.route(FIRST, [failure, failure, GOOD])
-    waits: Waits = []
-    assert ids(extract(server, landing, waits=waits)) == [1]
-    assert waits == [1, 2]
-
-
-def test_five_tries_and_no_more(server: LocalServer, landing: UPath, caplog: pytest.LogCaptureFixture) -> None:
-    server.route(FIRST, Reply(502))
-    waits: Waits = []
-    with caplog.at_level(logging.DEBUG):
-        said = refused(server, landing, ExtractUnavailable, waits=waits)
-    assert "HTTP 502 at /api/rows/, 5 times" in said
-    assert waits == [1, 2, 4, 8]
-    assert len(server.seen) == 5
-    assert len([record for record in caplog.records if "try 5 of 5" in record.getMessage()]) == 1
-    assert TOKEN not in caplog.text
-
-
-def test_nobody_listens(landing: UPath, unused_port: int, server: LocalServer) -> None:
-    waits: Waits = []
-    with pytest.raises(TransientError, match="5 times"):
-        extract(server, landing, waits=waits, X_URL=f"http://127.0.0.1:{unused_port}")
-    assert len(waits) == 4
-
-
-@pytest.mark.parametrize(("asked", "waited"), [("7", 7), ("0", 0), ("3600", 60), ("soon", 1)])
-def test_retry_after_wins_up_to_a_minute(server: LocalServer, landing: UPath, asked: str, waited: float) -> None:
-    server.route(FIRST, [Reply(429, headers={"Retry-After": asked}), GOOD])
-    waits: Waits = []
-    extract(server, landing, waits=waits)
-    assert waits == [waited]
-
-
-def test_each_page_has_its_own_tries(server: LocalServer, landing: UPath) -> None:
-    server.route(FIRST, [Reply(500), page(*numbered(1), count=2, link=server.url(SECOND))])
-    server.route(SECOND, [Reply(500), page(*numbered(2), count=2)])
-    waits: Waits = []
-    assert ids(extract(server, landing, waits=waits)) == [1, 2]
-    assert waits == [1, 1]
-
-
-# Failures that stay ---------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("status", [401, 403])
-def test_a_token_that_expires_on_the_way_stops_at_once(server: LocalServer, landing: UPath, status: int) -> None:
-    server.route(FIRST, page(*numbered(1), count=2, link=server.url(SECOND)))
-    server.route(SECOND, Reply(status, body=b'{"detail": "expired"}'))
-    said = refused(server, landing, ExtractAuthError)
-    assert f"HTTP {status} at /api/rows/" in said
-    assert "X_TOKEN" in said
-    assert len(server.seen) == 2
-
-
-@pytest.mark.parametrize("status", [400, 404, 410, 301])
-def test_any_other_status_stops_with_status_and_path(server: LocalServer, landing: UPath, status: int) -> None:
-    server.route(FIRST, Reply(status))
-    assert f"rows: HTTP {status} at /api/rows/." in refused(server, landing, ExtractError)
-    assert len(server.seen) == 1
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"<html>log in</html>",
-        b'{"detail": "x"}',
-        b'{"results": {}}',
-        b'{"results": [], "count": "2"}',
-        b"",
-        b'["\xff"]',
-    ],
-)
-def test_what_is_no_page_is_refused(server: LocalServer, landing: UPath, body: bytes) -> None:
-    server.route(FIRST, Reply(body=body))
-    assert "did not answer with a page" in refused(server, landing, ExtractError)
-    assert len(server.seen) == 1
-
-
-def test_an_optional_list_may_be_missing(server: LocalServer, landing: UPath) -> None:
-    server.route(FIRST, GOOD)
-    optional = RestTable("days", "/api/days/", optional=True)
-    done = extract(server, landing, ROWS, optional)
-    assert done.left_out == ("days",)
-    assert [file["name"] for file in manifest(done)["files"]] == ["rows.jsonl"]
-    server.route("/api/days/?page=1&page_size=2", Reply(410))
-    with pytest.raises(ExtractError, match="HTTP 410"):
-        extract_rest(
-            RestClient(RestConfig.from_environment(VARIABLES, settings(server))),
-            *("billing", [optional], landing, "20260225T190008Z", STARTED),
-        )
 
 
 # Publication ----------------------------------------------------------------------------------------------------------
