@@ -325,10 +325,11 @@ class RestClient:
         try:
             envelope, sign = _decode(body.removeprefix(_BYTE_ORDER_MARK))
             rows = [_row(raw, sign) for raw in envelope.results]
-        except (msgspec.ValidationError, UnicodeDecodeError, RecursionError):
+        except (msgspec.ValidationError, RecursionError):
             problem = None
-        except msgspec.DecodeError:
-            problem = _TryAgain("a page of broken JSON") if body.lstrip()[:1] in (b"{", b"[") else None
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            # A login page will not become JSON; what begins like it may have been cut off.
+            problem = _TryAgain("a page of broken JSON") if body.lstrip()[:1] in (b"", b"{", b"[") else None
         else:
             return Page(rows, envelope.count, self._following(envelope.next, table, url))
         # The decoder's errors may quote a row, so that they are left behind and not chained.

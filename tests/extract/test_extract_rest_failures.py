@@ -47,8 +47,13 @@ from tests.http_server import LocalServer, Reply
         Reply(body=GOOD.body[:20]),
         Reply(body=GOOD.body, cut=20, chunked=True),
         Reply(body=GOOD.body[:20], length=-1),
+        Reply(body='[{"id": 1, "name": "ঢ'.encode()[:-1], length=-1),
+        Reply(length=-1),
     ],
-    ids=["500", "503", "429", "timeout", "cut off", "broken JSON", "cut chunk", "cut without a length"],
+    ids=[
+        *("500", "503", "429", "timeout", "cut off", "broken JSON", "cut chunk", "cut without a length"),
+        *("cut within a letter", "nothing"),
+    ],
 )
 def test_a_failure_that_passes_is_tried_again(server: LocalServer, landing: UPath, failure: Reply) -> None:
     server.route(FIRST, [failure, failure, GOOD])
