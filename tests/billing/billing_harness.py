@@ -56,10 +56,6 @@ class Ran:
         """The checks that did not pass, with their level, whichever assets they are on."""
         return {name: level for (_, name), level in self.checks.items() if level != "passed"}
 
-    def levels(self, name: str) -> set[str]:
-        """How a check ended, on all assets that it is on."""
-        return {level for (_, check), level in self.checks.items() if check == name}
-
     def violations(self, name: str) -> int:
         """What a check counts, over all assets that it is on."""
         found = [facts["violations"] for (_, check), facts in self.metadata.items() if check == name]
