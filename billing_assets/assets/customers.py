@@ -144,9 +144,17 @@ def sales_customers(step: Step) -> Write:
     redirect = redirect_rows(pd.Series(source.name, index=rows.index), rows["id"], survivors)
     step.frames.write("shared_emails", [(None, shared_emails(rows[survivors.eq(rows["id"])]))])
     return in_turn(
+        lambda: _release_addresses(step),
         staged(step, table, [Labelled(kept, merged_or_loaded(table, rows, survivors))]),
         stage_redirects(step, redirect),
     )
+
+
+def _release_addresses(step: Step) -> None:
+    """Take an address from customers that only older exports have, where a customer of this one has it now."""
+    customer, stage = tables.sales_customers, step.stage_of(tables.sales_customers)
+    given_on = customer.c.email.in_(sa.select(stage.c.email)) & customer.c.id.not_in(sa.select(stage.c.id))
+    step.facts["addresses_released"] = step.update(customer, {"email": None}, given_on)
 
 
 # --- channel partners -------------------------------------------------------------------------------------------------

@@ -70,13 +70,18 @@ def _stated_speeds(cells: pd.Series, package_names: pd.Series) -> Parsed:
 def package_survivors(rows: pd.DataFrame, known: pd.DataFrame) -> pd.Series:
     """The id that each package ends in.
 
-    Packages of one type, name in any case, speed and rate are the one with the lowest id; one that is loaded already
-    under an id that the export does not have stays.
+    Packages of one type, name in any case, speed and rate are the one with the lowest id. One that an older export has
+    loaded and this one does not write stays as it is, and takes in its equals.
 
     Args:
         rows: packages that passed.
-        known: `id`, `type`, `name`, `mbps` and `rate` of loaded packages that are not among them.
+        known: `id`, `type`, `name`, `mbps` and `rate` of all loaded packages.
     """
+    survivors = _survivors_beside(rows, known.iloc[:0])
+    return _survivors_beside(rows, known[~known["id"].isin(survivors)])
+
+
+def _survivors_beside(rows: pd.DataFrame, known: pd.DataFrame) -> pd.Series:
     everything = pd.concat([known.assign(is_known=True), rows.assign(is_known=False)], ignore_index=True)
     same = [everything["type"], everything["name"].str.lower(), everything["mbps"], everything["rate"]]
     known_id = everything["id"].where(everything["is_known"]).groupby(same, sort=False).transform("min")
@@ -85,11 +90,10 @@ def package_survivors(rows: pd.DataFrame, known: pd.DataFrame) -> pd.Series:
     return survivors.set_axis(rows.index)
 
 
-def _known_packages(step: Step, ids: pd.Series) -> pd.DataFrame:
+def _known_packages(step: Step) -> pd.DataFrame:
     package = tables.packages
     columns = [package.c[name] for name in ("id", "type", "name", "mbps", "rate")]
-    mine = sa.literal(ids.astype("int64").tolist(), sa.ARRAY(sa.BigInteger))
-    found = step.connection.execute(sa.select(*columns).where(package.c.id != sa.all_(mine))).all()
+    found = step.connection.execute(sa.select(*columns)).all()
     kinds = [pa.int64(), pa.string(), pa.string(), pa.decimal128(10, 2), pa.decimal128(12, 2)]
     return pd.DataFrame(
         {
@@ -112,17 +116,29 @@ def packages(step: Step) -> Write:
     """Packages of both catalogues; equal ones of a type are one, active if any of them is."""
     parts = [_of_catalogue(step, source) for source in CATALOGUES]
     rows = with_warnings(pd.concat(parts, ignore_index=True))
-    survivors = package_survivors(rows, _known_packages(step, rows["id"]))
+    survivors = package_survivors(rows, _known_packages(step))
     active = rows["is_active"].groupby(survivors).transform("any")
     kept = rows.assign(is_active=active)[survivors.eq(rows["id"])]
     redirect = redirect_rows(rows["source_table"], rows["legacy_id"], survivors)
     return in_turn(
+        lambda: _make_way(step),
         staged(step, tables.packages, [Labelled(kept, merged_or_loaded(tables.packages, rows, survivors))]),
         stage_redirects(step, redirect),
     )
 
 
+def _make_way(step: Step) -> None:
+    """Rename packages that are about to be rewritten where others are to become what they are: rates may be exchanged."""
+    package, stage = tables.packages, step.stage_of(tables.packages)
+    same = sa.and_(*(package.c[name] == stage.c[name] for name in ("type", "mbps", "rate")))
+    same_name = sa.func.lower(package.c.name.collate("C")) == sa.func.lower(stage.c.name.collate("C"))
+    taken = sa.select(sa.literal(1)).where(same, same_name, stage.c.id != package.c.id).exists()
+    rewritten = package.c.id.in_(sa.select(stage.c.id))
+    step.update(package, {"name": sa.func.concat(package.c.name, " #", package.c.id)}, taken & rewritten)
+
+
 def _of_catalogue(step: Step, source: SourceTable) -> pd.DataFrame:
     parse, (_, first) = packages_parser(source), CATALOGUES[source]
-    rows = collected(passing(step, source, tables.packages, parse, rules.package), parse, source)
+    passed = passing(step, source, tables.packages, parse, rules.package, first_key=first)
+    rows = collected(passed, parse, source)
     return rows.assign(id=rows["id"] + first)

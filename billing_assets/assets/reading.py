@@ -39,7 +39,7 @@ _NEVER = np.iinfo(np.int64).min
 
 
 def passing(
-    step: Step, source: SourceTable, target: sa.Table, parse: Parse, rules: Sequence[Rule]
+    step: Step, source: SourceTable, target: sa.Table, parse: Parse, rules: Sequence[Rule], *, first_key: int = 0
 ) -> Iterator[pd.DataFrame]:
     """The rows of a file that pass every rule, batch by batch; all others get their outcome on the way.
 
@@ -49,13 +49,15 @@ def passing(
         target: the table that the rows are meant for.
         parse: cells in, a parsed frame out.
         rules: the row rules, in order.
+        first_key: what the keys of the target are higher than the legacy ids.
     """
     step.tally.source_rows += step.export.file_for(source).rows
     repeated = repeats(step, source)
     for batch in step.read(source):
         rows = parse(batch.rows)
         again = rows["source_row"].isin(repeated)
-        step.label(label(target.name, rows[again], Outcome.MERGED, target_key=key_text(rows[again]["id"])), NO_REJECTS)
+        kept_key = key_text(rows[again]["id"] + first_key)
+        step.label(label(target.name, rows[again], Outcome.MERGED, target_key=kept_key), NO_REJECTS)
         passed, failed = split_by_rules(rules, rows[~again])
         raw = [raw_json(batch.records[at], _is_secret) for at in failed.index]
         step.label(failed_ledger(target.name, failed), rejects(target.name, failed, raw))
