@@ -51,9 +51,8 @@ class PaymentTable:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger, self._world = ledger, ledger.world
         world = self._world
-        soho = next(ledger.soho_bills(world.first_month + 1)).id
+        self._soho = next(ledger.soho_bills(world.first_month + 1)).id
         mac = world.mac_bill_id(world.first_month, 0)
-        self._soho = soho
         changes: tuple[dict[str, Any], ...] = (
             {"soho_bill": None},
             {"payment_type": "Bandwidth"},
