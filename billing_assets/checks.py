@@ -779,6 +779,6 @@ def drift_figures(scope: Scope) -> dict[str, str]:
             sa.func.coalesce(sa.func.sum(table.c[name]), 0) for name in ("total_bill", "total_received", "total_due")
         ]
         mine = table.c.export_id == scope.export.export_id
-        bills, total, received, due = scope.connection.execute(sa.select(sa.func.count(), *sums).where(mine)).one()
-        figures[table.name] = f"{bills} bills, total {total}, received {received}, due {due}"
+        found = scope.connection.execute(sa.select(sa.func.count(), *sums).where(mine)).one()
+        figures[table.name] = "{} bills, total {}, received {}, due {}".format(*found)
     return figures

@@ -4,6 +4,7 @@ Day k gets floor(c * k / n) - floor(c * (k - 1) / n), so the days add up to the 
 and quotient and remainder are taken apart, so that the products fit a bigint whatever the amount.
 """
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -175,6 +176,16 @@ def daily_bill_amounts(step: Step) -> Write:
         step.tally.warnings["period_gap_days"] = _gap_days(step, bills)
 
     return write
+
+
+@BILLING.after_rollback
+def days_of_restored_bills(connection: sa.Connection, runs: Sequence[str]) -> None:
+    """Compute the days again of all months that the runs have computed: they follow from bills that are put back."""
+    log, day = BILLING.books.run_log, tables.daily_bill_amounts
+    computed = sa.select(log.c.partition).distinct().where(log.c.run_id.in_(runs), log.c.partition.is_not(None))
+    for month in connection.scalars(computed.where(log.c.asset == day.name).order_by(log.c.partition)).all():
+        bills = in_month(tables.bill_records.c.billing_month, month)
+        write_days(connection, bills, in_month(day.c.date, month))
 
 
 def _gap_days(step: Step, bills: sa.ColumnElement[bool]) -> int:

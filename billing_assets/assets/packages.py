@@ -128,7 +128,7 @@ def packages(step: Step) -> Write:
 
 
 def _make_way(step: Step) -> None:
-    """Rename packages that are about to be rewritten where others are to become what they are: rates may be exchanged."""
+    """Rename packages that are about to be rewritten where others become what they are: rates may be exchanged."""
     package, stage = tables.packages, step.stage_of(tables.packages)
     same = sa.and_(*(package.c[name] == stage.c[name] for name in ("type", "mbps", "rate")))
     same_name = sa.func.lower(package.c.name.collate("C")) == sa.func.lower(stage.c.name.collate("C"))

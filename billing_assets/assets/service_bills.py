@@ -160,13 +160,17 @@ def revenues() -> sa.Subquery:
         .group_by(end.c.mac_partner_id, first_day)
         .subquery("starting")
     )
-    running = {"partition_by": starting.c.mac_partner_id, "order_by": starting.c.from_day}
+
+    def running(function: Any, name: str) -> sa.ColumnElement[Any]:
+        over = function.over(partition_by=starting.c.mac_partner_id, order_by=starting.c.from_day)
+        return over.label(name)
+
     return sa.select(
         starting.c.mac_partner_id,
         starting.c.from_day,
-        sa.func.lead(starting.c.from_day).over(**running).label("to_day"),
-        sa.func.sum(starting.c.clients).over(**running).label("clients"),
-        sa.func.sum(starting.c.revenue).over(**running).label("revenue"),
+        running(sa.func.lead(starting.c.from_day), "to_day"),
+        running(sa.func.sum(starting.c.clients), "clients"),
+        running(sa.func.sum(starting.c.revenue), "revenue"),
     ).subquery("revenues")
 
 

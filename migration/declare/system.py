@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from migration.checks import Check, Scope, derived_checks
 from migration.declare.asset import Declaration, Partitioning, Registers, Write, build_asset
 from migration.declare.loading import SourceLoad, stage_source
-from migration.declare.parts import RollBackPart
+from migration.declare.parts import DeriveAgain, RollBackPart
 from migration.declare.resolving import RawRecord, Resolution, ResolvedLoad, stage_resolved
 from migration.declare.run import RunFacts
 from migration.declare.step import Step, stage_labelled, tables_read
@@ -61,6 +61,7 @@ class System:
         frame_makers: which asset makes a staged frame that is not named as its asset.
         stages: the stages of the migration, where one job does not do it all.
         roll_back_part: puts parts of an independent partition back, in systems that can.
+        derive_again: computes again, after a rollback, what follows from restored rows and has no change log itself.
     """
 
     name: str
@@ -71,6 +72,7 @@ class System:
     frame_makers: dict[str, str] = field(default_factory=dict)
     stages: tuple[Stage, ...] = ()
     roll_back_part: RollBackPart | None = None
+    derive_again: DeriveAgain | None = None
 
     def add(self, declaration: Declaration) -> dg.AssetsDefinition:
         """Register a declaration and build its asset."""
@@ -80,6 +82,11 @@ class System:
     def partition_rollback(self, function: RollBackPart) -> RollBackPart:
         """Declare what puts parts of an independent partition back."""
         self.roll_back_part = function
+        return function
+
+    def after_rollback(self, function: DeriveAgain) -> DeriveAgain:
+        """Declare what computes again, from restored rows, the tables that have no change log themselves."""
+        self.derive_again = function
         return function
 
     def in_order(self) -> list[Declaration]:
