@@ -189,8 +189,9 @@ def days_of_restored_bills(connection: sa.Connection, runs: Sequence[str]) -> No
 
 
 def _gap_days(step: Step, bills: sa.ColumnElement[bool]) -> int:
-    """Days of bills with periods that no period covers."""
+    """Days of this export's bills with periods that no period covers."""
     day, bill = tables.daily_bill_amounts, tables.bill_records
-    uncovered = sa.and_(bills, bill.c.total_source == PERIODS, day.c.pricing_period_id.is_(None))
+    mine = bill.c.export_id == step.export.export_id
+    uncovered = sa.and_(bills, mine, bill.c.total_source == PERIODS, day.c.pricing_period_id.is_(None))
     counted = sa.select(sa.func.count()).select_from(day.join(bill, bill.c.id == day.c.bill_record_id)).where(uncovered)
     return step.connection.scalar(counted) or 0
