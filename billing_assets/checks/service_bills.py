@@ -13,6 +13,7 @@ from migration.checks import (
 )
 from migration.tables import Query
 
+_mac, _soho = tables.mac_bills, tables.soho_bills
 _MAC_OF_MONTH, _SOHO_OF_MONTH = months_of(_mac.c.bill_date), months_of(_soho.c.bill_date)
 
 
