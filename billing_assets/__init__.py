@@ -1,1 +1,1 @@
-"""The billing migration: a code location of its own, not built yet."""
+"""The billing migration: an internet provider's customers, bills and payments of three kinds, into one schema."""

@@ -50,9 +50,15 @@ class Automation:
     sensors: Sequence[Any]
 
 
-def migration_jobs(system: System, selection: dg.AssetSelection) -> list[Any]:
-    """The jobs that every location has: migration, dry run, checks, rollback."""
-    name = system.name
+def migration_jobs(system: System, selection: dg.AssetSelection, tags: Mapping[str, str] | None = None) -> list[Any]:
+    """The jobs that every location has: migration, dry run, checks, rollback.
+
+    Args:
+        system: the system.
+        selection: the assets of a migration.
+        tags: further tags of migration and dry run, such as the range of partitions that a launch without one takes.
+    """
+    name, tags = system.name, dict(tags or {})
     every_check = dg.AssetSelection.checks_for_assets(
         *(declaration.key for declaration in system.declarations.values() if declaration.checks)
     )
@@ -61,13 +67,13 @@ def migration_jobs(system: System, selection: dg.AssetSelection) -> list[Any]:
             f"{name}_migration",
             selection,
             description="Carries one export through, from its verification to the last check.",
-            tags={WRITER_TAG: name},
+            tags={**tags, WRITER_TAG: name},
         ),
         dg.define_asset_job(
             f"{name}_dry_run",
             selection,
             description="The same on a shadow schema: writes no live table, says what a live run would change.",
-            tags={**DRY_RUN_TAGS, WRITER_TAG: f"{name}-dry-run"},
+            tags={**tags, **DRY_RUN_TAGS, WRITER_TAG: f"{name}-dry-run"},
         ),
         dg.define_asset_job(
             f"{name}_checks", every_check, description="Measures every check on what is in the database now."

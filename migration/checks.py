@@ -60,6 +60,7 @@ class Scope:
 
 
 Measure = Callable[[Scope], "Query | pd.DataFrame"]
+RowsOfPartition = Callable[[str], sa.ColumnElement[bool]]
 
 
 @dataclass(frozen=True)

@@ -94,6 +94,8 @@ def roll_back(engine: sa.Engine, system: "System", request: RollbackRequest) -> 
         with _foreign_keys_checked_last(connection, system):
             for run_id in runs:
                 _undo(connection, system, run_id, request.force, report)
+            if system.derive_again is not None:
+                system.derive_again(connection, runs)
         report.proofs = _proofs(connection, system, runs)
         _close_log(connection, system, runs, request)
         if not report.proved and not report.kept and not request.force:

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from upath import UPath
 
-from samples import booking, meter, skynet
+from samples import billing, booking, meter, skynet
 from samples.pools import month_after
 from samples.writing import SampleSpec, SampleSystem, publish
 
@@ -18,6 +18,7 @@ SYSTEMS: dict[str, SampleSystem] = {
     "skynet": skynet.SYSTEM,
     "meter": meter.SYSTEM,
     "booking": booking.SYSTEM,
+    "billing": billing.SYSTEM,
 }
 
 DEFAULT_MONTH = date(2026, 2, 1)

@@ -6,7 +6,6 @@ to it that each file is a JSON array and keeps its bytes as they came.
 """
 
 import hashlib
-import ipaddress
 import logging
 import mmap
 import os
@@ -36,13 +35,13 @@ from migration.fetch import (
     Network,
     Problem,
     Secret,
-    any_address,
     default_tls_context,
     join_same_origin,
     next_link,
     open_url,
     retry_after,
 )
+from migration.server_settings import addresses_safe_for, checked_address, checked_token
 
 SYSTEM = "skynet"
 TABLES = ("customers", "transactions", "branches")
@@ -101,12 +100,15 @@ class RefreshConfig:
         token = Secret(env.get(TOKEN_VARIABLE, "").strip())
         # A traceback that shows local variables would print the token with the mapping.
         del env, environment
-        return cls(_checked_base_url(address), _checked_token(token))
+        return cls(
+            checked_address(address, BASE_URL_VARIABLE, "https://legacy.example/export", RefreshConfigError),
+            checked_token(token, TOKEN_VARIABLE, "the export server", RefreshConfigError),
+        )
 
     @property
     def address_allowed(self) -> Callable[[str], bool]:
         """Judges the addresses of the server: without TLS only this machine's own are safe for a token."""
-        return any_address if self.base_url.scheme == "https" else _is_loopback
+        return addresses_safe_for(self.base_url)
 
     def headers(self) -> dict[str, str | Secret]:
         """The headers of each request."""
@@ -213,46 +215,6 @@ def refresh_export(
         ) from None
     logger.info("skynet export %s published: %s", export_id, counts)
     return Refreshed(export_id, counts)
-
-
-# --- settings
-
-
-def _checked_base_url(text: str) -> httpx.URL:
-    next_step = f"Set {BASE_URL_VARIABLE} to an https address such as https://legacy.example/export."
-    if not text:
-        raise RefreshConfigError(f"{BASE_URL_VARIABLE} is not set.", next_step)
-    try:
-        url = httpx.URL(text)
-    except httpx.InvalidURL:
-        url = httpx.URL()
-    if not url.host or url.query or url.fragment or url.port == 0 or (url.port or 0) > 65535:
-        raise RefreshConfigError(f"{BASE_URL_VARIABLE} is not a plain web address.", next_step)
-    if url.userinfo:
-        raise RefreshConfigError(f"{BASE_URL_VARIABLE} contains a user name or password.", next_step)
-    if url.scheme != "https" and not (url.scheme == "http" and _names_this_machine(url.host)):
-        raise RefreshConfigError(f"{BASE_URL_VARIABLE} would send the token without encryption.", next_step)
-    return url
-
-
-def _checked_token(token: Secret) -> Secret:
-    next_step = f"Set {TOKEN_VARIABLE} to the token that the export server has issued."
-    if not token:
-        raise RefreshConfigError(f"{TOKEN_VARIABLE} is not set.", next_step)
-    if not re.fullmatch(r"[\x21-\x7e]+", token.reveal()):
-        raise RefreshConfigError(f"{TOKEN_VARIABLE} has characters that no token has.", next_step)
-    return token
-
-
-def _names_this_machine(host: str) -> bool:
-    return host == "localhost" or _is_loopback(host)
-
-
-def _is_loopback(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return False
 
 
 # --- download

@@ -33,3 +33,5 @@ class PartRollbackReport:
 
 
 RollBackPart = Callable[[sa.Engine, PartRollback], PartRollbackReport]
+# The transaction of a rollback, and the runs that are rolled back.
+DeriveAgain = Callable[[sa.Connection, Sequence[str]], None]

@@ -228,9 +228,12 @@ class Step:
         analyze(self.connection, stage)
         return stage
 
-    def update_from(self, table: sa.Table, rows: sa.FromClause, columns: Sequence[sa.Column[Any]]) -> int:
+    def update_from(
+        self, table: sa.Table, rows: sa.FromClause, columns: Sequence[sa.Column[Any]], *, logged: bool = False
+    ) -> int:
         """Set columns that this step owns to computed values, where they differ; returns how many rows changed."""
-        updated = update_from(self.connection, table, rows, columns)
+        log = self.books.change if logged else None
+        updated = update_from(self.connection, table, rows, columns, change_log=log, run_id=self.run.run_id)
         self.changes += Changes(updated=updated)
         return updated
 

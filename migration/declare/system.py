@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from migration.checks import Check, Scope, derived_checks
 from migration.declare.asset import Declaration, Partitioning, Registers, Write, build_asset
 from migration.declare.loading import SourceLoad, stage_source
-from migration.declare.parts import RollBackPart
+from migration.declare.parts import DeriveAgain, RollBackPart
 from migration.declare.resolving import RawRecord, Resolution, ResolvedLoad, stage_resolved
 from migration.declare.run import RunFacts
 from migration.declare.step import Step, stage_labelled, tables_read
@@ -65,6 +65,7 @@ class System:
         roll_back_part: puts parts of an independent partition back, in systems that can.
         further_facts: what a step tells the further columns of the run log, in systems that have them.
         guard: what must hold when any asset begins that has no guard of its own; raises otherwise.
+        derive_again: computes again, after a rollback, what follows from restored rows and has no change log itself.
     """
 
     name: str
@@ -77,6 +78,7 @@ class System:
     roll_back_part: RollBackPart | None = None
     further_facts: Callable[[Step], Mapping[str, Any]] = lambda step: {}
     guard: Callable[[Step], None] | None = None
+    derive_again: DeriveAgain | None = None
 
     def add(self, declaration: Declaration) -> dg.AssetsDefinition:
         """Register a declaration and build its asset."""
@@ -86,6 +88,11 @@ class System:
     def partition_rollback(self, function: RollBackPart) -> RollBackPart:
         """Declare what puts parts of an independent partition back."""
         self.roll_back_part = function
+        return function
+
+    def after_rollback(self, function: DeriveAgain) -> DeriveAgain:
+        """Declare what computes again, from restored rows, the tables that have no change log themselves."""
+        self.derive_again = function
         return function
 
     def in_order(self) -> list[Declaration]:
@@ -182,7 +189,7 @@ class System:
         ).one_or_none()
         if found is None:
             return None
-        frames = FrameStore(run.settings.work / self.name, found.export_id, run.run_id, run.dry_run)
+        frames = FrameStore(run.settings.work / self.name, found.export_id, run.run_id, run.dry_run, run.preview)
         note = frames.read_note(EXPORT_NOTE)
         if note is None:
             return None

@@ -102,7 +102,7 @@ def is_local(path: UPath) -> bool:
 
 
 @contextmanager
-def publication(final: UPath, staging: UPath, *, private: bool = False) -> Iterator[UPath]:
+def publication(final: UPath, staging: UPath, *, private: bool = False, keep_failed: bool = False) -> Iterator[UPath]:
     """A folder to write an export into, which no reader sees before the block has ended without an error.
 
     On a file system it then appears by one rename. Object stores cannot rename a folder: there the files are copied
@@ -112,6 +112,7 @@ def publication(final: UPath, staging: UPath, *, private: bool = False) -> Itera
         final: the folder that the export will be.
         staging: the folder to write into, beside it, of a name that readers pass over; what is in it is removed.
         private: close the folder to other accounts, where the file system can.
+        keep_failed: leave the staging folder as it is when the block ends with an error, for somebody to look at.
 
     Raises:
         FileExistsError: the export is there already; a published export is never touched.
@@ -128,8 +129,11 @@ def publication(final: UPath, staging: UPath, *, private: bool = False) -> Itera
             _sync(Path(final.path).parent)
         else:
             _copy_into_place(staging, final)
-    finally:
-        remove_folder(staging)
+    except BaseException:
+        if not keep_failed:
+            remove_folder(staging)
+        raise
+    remove_folder(staging)
 
 
 def remove_folder(folder: UPath) -> None:
@@ -226,7 +230,13 @@ def write_table(
     return WrittenFile(name, digest.hexdigest(), rows)
 
 
-def write_manifest(folder: UPath, system: str, exported_at: datetime, files: Iterable[WrittenFile]) -> None:
+def write_manifest(
+    folder: UPath,
+    system: str,
+    exported_at: datetime,
+    files: Iterable[WrittenFile],
+    warnings: Iterable[str] | None = None,
+) -> None:
     """Write the manifest, which makes the folder a complete export.
 
     Args:
@@ -234,12 +244,15 @@ def write_manifest(folder: UPath, system: str, exported_at: datetime, files: Ite
         system: the legacy system's name.
         exported_at: when the export was taken, in UTC.
         files: the files.
+        warnings: what a reader should know of the rows; None leaves the entry out.
     """
-    content = {
+    content: dict[str, Any] = {
         "system": system,
         "exported_at": exported_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "files": [{"name": f.name, "sha256": f.sha256, "rows": f.rows} for f in files],
     }
+    if warnings is not None:
+        content["warnings"] = list(warnings)
     (folder / MANIFEST_NAME).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 

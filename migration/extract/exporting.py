@@ -1,80 +1,31 @@
 """From a legacy database to a published export: stream each table into its file, count again, publish in one step."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from filelock import FileLock, Timeout
 from upath import UPath
 
-from migration.errors import EmptySource, SetupError, TransientError
+from migration.errors import EmptySource
 from migration.exports.find import Format
 from migration.exports.sources import SourceTable
 from migration.exports.writing import (
     ExportTable,
-    is_export_id,
-    is_local,
     publication,
-    remove_folder,
     write_manifest,
     write_table,
 )
+from migration.extract.extracted import Extracted, ExtractedTable, Progress
 from migration.extract.failures import LegacyCountMismatch
+from migration.extract.landing import hidden_staging, require_new, sole_extract
 from migration.extract.plan import LegacyTable, plan_export
 from migration.extract.snapshot import Snapshot, open_snapshot, server_of
 from migration.extract.values import Tally
 
-Progress = Callable[[str, int, int], None]
-
-_STAGING_PREFIX, _STAGING_SUFFIX = ".extract-", ".partial"
-_LOCK = ".extract.lock"
-_ABANDONED_AFTER = timedelta(days=1)
 _FIRST_ROWS, _MOST_ROWS = 100, 2_000
 _BATCH_BYTES = 4 << 20
-
-
-@dataclass(frozen=True)
-class ExtractedTable:
-    """A table as it was written.
-
-    Attributes:
-        table: its name in the export, with its sub-folder.
-        file: its file in the export.
-        rows: number of rows.
-        bytes: size of the file as stored.
-        seconds: how long it took.
-    """
-
-    table: str
-    file: str
-    rows: int
-    bytes: int
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Extracted:
-    """A published export.
-
-    Attributes:
-        export_id: its id.
-        folder: where it is.
-        exported_at: the moment of the snapshot, in UTC.
-        tables: what was written.
-        left_out: optional tables that the legacy database does not have.
-        notes: what somebody should know of the rows; counts and names, never a value.
-    """
-
-    export_id: str
-    folder: UPath
-    exported_at: datetime
-    tables: tuple[ExtractedTable, ...]
-    left_out: tuple[str, ...]
-    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -90,11 +41,6 @@ class Shape:
     format: Format = "jsonl"
     gzip: bool = True
     all_columns: bool = False
-
-
-def default_export_id(now: datetime) -> str:
-    """The export id of a moment, such as `20260225T190000Z`."""
-    return now.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
 
 
 def extract_export(
@@ -130,12 +76,12 @@ def extract_export(
     """
     server = server_of(url)
     shelf = landing / system
-    _require_new(shelf, export_id)
+    require_new(shelf, export_id)
     final = shelf / export_id
-    with _sole_extract(shelf, system), open_snapshot(server) as snapshot:
+    with sole_extract(shelf, system), open_snapshot(server) as snapshot:
         job = _Extract(snapshot, shape or Shape(), progress)
         job.read_catalog(list(sources))
-        with publication(final, _staging(final), private=True) as folder:
+        with publication(final, hidden_staging(final), private=True) as folder:
             job.write(folder, system)
     return Extracted(
         export_id, final, snapshot.taken_at, tuple(job.written), tuple(job.plan.left_out), tuple(job.notes)
@@ -258,53 +204,3 @@ def _require_count(table: LegacyTable, written: int, counted: int, place: str) -
             f"{place}: table {table.stem} has no rows, although it is never empty.",
             "Check that the URL names the right database; nothing was published.",
         )
-
-
-# --- landing zone -----------------------------------------------------------------------------------------------------
-
-
-def _require_new(shelf: UPath, export_id: str) -> None:
-    if not is_export_id(export_id):
-        raise SetupError("The export id is no plain visible folder name.", "Use one such as 20260225T190000Z.")
-    if (shelf / export_id).exists():
-        raise SetupError(
-            f"Export {export_id} of {shelf.name} exists already; exports are immutable.",
-            "Choose another id by --export.",
-        )
-
-
-def _staging(final: UPath) -> UPath:
-    return final.parent / f"{_STAGING_PREFIX}{final.name}{_STAGING_SUFFIX}"
-
-
-@contextmanager
-def _sole_extract(shelf: UPath, system: str) -> Iterator[None]:
-    """Keep a second extract of the system away, and remove what killed ones have left.
-
-    On a file system the lock tells that nobody works in the folders found. In an object store, which has no locks, only
-    their age can.
-    """
-    if not is_local(shelf):
-        _remove_abandoned(shelf, datetime.now(UTC) - _ABANDONED_AFTER)
-        yield
-        return
-    shelf.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(shelf.path + f"/{_LOCK}", timeout=0):
-            _remove_abandoned(shelf, None)
-            yield
-    except Timeout:
-        raise TransientError(f"Another extract of {system} is at work.", "Extract again when it has ended.") from None
-
-
-def _remove_abandoned(shelf: UPath, older_than: datetime | None) -> None:
-    for entry in list(shelf.iterdir()) if shelf.exists() else ():
-        ours = entry.name.startswith(_STAGING_PREFIX) and entry.name.endswith(_STAGING_SUFFIX)
-        if ours and (older_than is None or _last_change(entry) < older_than):
-            remove_folder(entry)
-
-
-def _last_change(folder: UPath) -> datetime:
-    store = folder.fs
-    moments = [store.modified(path) for path in store.find(folder.path)]
-    return max((m.replace(tzinfo=UTC) if m.tzinfo is None else m for m in moments), default=datetime.now(UTC))

@@ -235,8 +235,48 @@ def update_logged(
     """Update the rows that a condition selects, each with its earlier image in the change log."""
     keys = key_columns(target)
     before = sa.select(*keys, row_json(target).label("before")).where(condition).cte("before")
+    update = sa.update(target).where(condition).values(values)
+    logged = _logged_update(update, before, target, change_log, run_id)
+    return Changes(updated=connection.scalar(sa.select(sa.func.count()).select_from(logged)) or 0)
+
+
+def update_from(
+    connection: sa.Connection,
+    target: sa.Table,
+    rows: sa.FromClause,
+    columns: Sequence[sa.Column[Any]],
+    *,
+    change_log: sa.Table | None = None,
+    run_id: str = "",
+) -> int:
+    """Give rows of a table the values that other rows have for them, where they differ; returns how many it changed.
+
+    Without a change log such columns are put back by computing or resetting them: they follow from the others.
+
+    Args:
+        connection: the step's transaction.
+        target: the table.
+        rows: its key and the new values, under the columns' names, at most one row per key.
+        columns: the columns to set.
+        change_log: where each row's earlier image is kept, if it is.
+        run_id: the run that the changes are logged for.
+    """
+    names = [c.name for c in columns]
+    keys = key_columns(target)
+    changing = sa.and_(_same_key(target, rows, keys), _differs(target, rows, names))
+    update = sa.update(target).where(changing).values({name: rows.c[name] for name in names})
+    if change_log is None:
+        return connection.execute(update).rowcount
+    before = sa.select(*keys, row_json(target).label("before")).select_from(target.join(rows, changing)).cte("before")
+    logged = _logged_update(update, before, target, change_log, run_id)
+    return connection.scalar(sa.select(sa.func.count()).select_from(logged)) or 0
+
+
+def _logged_update(update: sa.Update, before: sa.CTE, target: sa.Table, change_log: sa.Table, run_id: str) -> sa.CTE:
+    """The changes that an update makes, put into the change log by the same statement."""
+    keys = key_columns(target)
     after = sa.func.md5(row_text(list(target.columns))).label("after_md5")
-    written = sa.update(target).where(condition).values(values).returning(*keys, after).cte("written")
+    written = update.returning(*keys, after).cte("written")
     rows = sa.select(
         _text(run_id),
         _text(target.name),
@@ -244,31 +284,7 @@ def update_logged(
         before.c.before,
         written.c.after_md5,
     ).select_from(written.join(before, _same_key(written, before, keys)))
-    logged = log_changes(change_log, rows).cte("logged")
-    return Changes(updated=connection.scalar(sa.select(sa.func.count()).select_from(logged)) or 0)
-
-
-def update_from(
-    connection: sa.Connection, target: sa.Table, rows: sa.FromClause, columns: Sequence[sa.Column[Any]]
-) -> int:
-    """Give rows of a table the values that other rows have for them, where they differ; returns how many it changed.
-
-    There is no change log: such columns follow from the others, and are put back by computing or resetting them.
-
-    Args:
-        connection: the step's transaction.
-        target: the table.
-        rows: its key and the new values, under the columns' names, at most one row per key.
-        columns: the columns to set.
-    """
-    names = [c.name for c in columns]
-    differs = _differs(target, rows, names)
-    update = (
-        sa.update(target)
-        .where(_same_key(target, rows, key_columns(target)), differs)
-        .values({name: rows.c[name] for name in names})
-    )
-    return connection.execute(update).rowcount
+    return log_changes(change_log, rows).cte("logged")
 
 
 def replace_rows(

@@ -12,8 +12,9 @@ in the exporter's other spelling, by turns.
 """
 
 from samples.booking import catalog, inbox, operations, packages, website
-from samples.booking.weaving import in_camel_case, text_cell
+from samples.booking.weaving import in_camel_case
 from samples.booking.world import World
+from samples.weaving import text_cell
 from samples.writing import SampleSpec, SampleSystem, SampleTable
 
 WEBSITE, OPERATIONS = "balisnap", "bstadmin"

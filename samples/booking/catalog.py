@@ -7,8 +7,8 @@ from typing import Any
 
 from samples.booking import dirt
 from samples.booking.clock import DAY, bali_time, day_text, iso
-from samples.booking.dirt import sometimes, timed
-from samples.booking.weaving import Unusable, altered, overrides, woven
+from samples.booking.dirt import timed
+from samples.booking.weaving import woven
 from samples.booking.world import (
     PRODUCTS_EACH,
     VARIANTS_EACH,
@@ -18,6 +18,7 @@ from samples.booking.world import (
     variant_currency,
 )
 from samples.pools import pick
+from samples.weaving import Unusable, altered, fixed, lacks, overrides, repeated, sometimes
 from samples.writing import Record
 
 PRODUCT_COLUMNS = (
@@ -53,7 +54,7 @@ _STALE_RATE = {"price": Decimal("1.00")}
 _NEGATIVE = (Decimal("-15.00"), "-0.01")
 
 _name = sometimes(7, 2, (*dirt.TEXTS, *dirt.LONG_TEXTS, *dirt.LOST_TEXTS))
-_slug = sometimes(31, 5, (str.upper, lambda v: f" /{v}!/ ", lambda v: f"{v}-{'far' * 70}", *dirt.fixed("", "!!!")))
+_slug = sometimes(31, 5, (str.upper, lambda v: f" /{v}!/ ", lambda v: f"{v}-{'far' * 70}", *fixed("", "!!!")))
 _text = sometimes(5, 1, dirt.PARAGRAPHS)
 _image = sometimes(3, 1, dirt.IMAGES)
 _country = sometimes(11, 2, dirt.COUNTRIES)
@@ -69,13 +70,13 @@ _updated = timed(17, 6, dirt.TIMES)
 _service = sometimes(11, 5, (*dirt.KEPT_CODES, *dirt.ODD_CODES))
 _currency = sometimes(13, 1, (*dirt.KEPT_CURRENCIES, *dirt.LOST_CURRENCIES))
 _code = sometimes(
-    7, 3, (str.lower, lambda v: f" {v}", lambda v: f"{v}{'X' * 60}", *dirt.fixed(None, "", "STANDARD", "standard"))
+    7, 3, (str.lower, lambda v: f" {v}", lambda v: f"{v}{'X' * 60}", *fixed(None, "", "STANDARD", "standard"))
 )
 _type = sometimes(19, 4, dirt.KEPT_CODES)
 _price = sometimes(11, 7, dirt.KEPT_MONEY)
 _valid = timed(5, 1, dirt.KEPT_TIMES)
 _clock = sometimes(7, 2, dirt.CLOCKS)
-_departs = timed(23, 3, (*dirt.KEPT_TIMES[:4], lambda s: iso(s)[:10], *dirt.fixed(None, "soon")))
+_departs = timed(23, 3, (*dirt.KEPT_TIMES[:4], lambda s: iso(s)[:10], *fixed(None, "soon")))
 
 
 def topic(number: int) -> str:
@@ -127,7 +128,7 @@ class ProductTable:
     def _product_rows(self, product: int) -> Iterator[Record]:
         row = self._row(product)
         if product % 53 == 17:
-            yield from dirt.repeated(row, 23 + 229 * (product // 53), _STALE_PRODUCT)
+            yield from repeated(row, 23 + 229 * (product // 53), _STALE_PRODUCT)
         else:
             yield row
 
@@ -157,7 +158,7 @@ class ProductTable:
             "created_at": _created(world.begin - (n % 200) * DAY, n),
             "updated_at": iso(self._changed_at(n)) if n % 53 == 17 else _updated(self._changed_at(n), n),
         }
-        dirt.lacks(row, n, ("category", "priority", "base_meeting_point", "is_featured"), period=19)
+        lacks(row, n, ("category", "priority", "base_meeting_point", "is_featured"), period=19)
         return row
 
     def _changed_at(self, product: int) -> int:
@@ -262,7 +263,7 @@ class VariantTable:
     def _variant_rows(self, variant: int) -> Iterator[Record]:
         row = self._row(variant)
         if variant % 59 == 31:
-            yield from dirt.repeated(row, 23 + 229 * (variant // 59), _STALE_VARIANT)
+            yield from repeated(row, 23 + 229 * (variant // 59), _STALE_VARIANT)
         else:
             yield row
 
@@ -304,7 +305,7 @@ class VariantTable:
             if seasonal:
                 row |= self._season(n)
             if n % 241 == 60:
-                yield from dirt.repeated(row, 23 + 229 * (n // 241), _STALE_RATE)
+                yield from repeated(row, 23 + 229 * (n // 241), _STALE_RATE)
             else:
                 yield row
 

@@ -5,15 +5,11 @@ times get seconds since 1970. Text columns never hold JSON objects or numbers wi
 CSV or Parquet would say something else: so all four formats mean the same.
 """
 
-from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
 from samples.booking.clock import iso
-from samples.writing import Record
-
-Kind = Callable[[Any], Any]
-Spelling = Callable[[Any, int], Any]
+from samples.weaving import ABSENT, NBSP, Kind, Spelling, fixed, kind_in_turn
 
 EMAIL_DOMAIN = "guests.example.org"
 MAIL_HOST = "mail.example.test"
@@ -21,42 +17,13 @@ IMAGE_HOST = "images.example.test"
 PASSPORT_MARK = "SAMPLE-PP-"
 ADDRESS_MARK = "Sample Villa"
 
-NBSP = "\u00a0"
 CUT_EMOJI = "\ud83d"
 OLD = "2019-03-01T08:00:00.000Z"
 FUTURE = "2031-01-01T00:00:00.000Z"
 DANGLING = 987_654_321
 NOT_OBJECTS: tuple[Any, ...] = ("broken line, {id: 7", 17, None, [1, "Made"], True)
 OUT_OF_RANGE = Decimal("10000000000.00")
-
-
-class Absent:
-    """Stands for a key that its record lacks."""
-
-
-ABSENT = Absent()
 MISSING_PKS: tuple[Any, ...] = (*(None, "abc", 0, "", -7, "1,024", True, "2147483648", ABSENT, Decimal("5.5"), "1e3"),)
-
-
-def fixed(*values: Any) -> tuple[Kind, ...]:
-    """Kinds that always give these cells."""
-    return tuple(lambda _, value=value: value for value in values)
-
-
-def _in_turn(kinds: tuple[Kind, ...], turn: int) -> Kind:
-    # Every round begins one kind earlier; otherwise a kind could meet the trips of one place only.
-    rounds, place = divmod(turn, len(kinds))
-    return kinds[(place - rounds) % len(kinds)]
-
-
-def sometimes(period: int, offset: int, kinds: tuple[Kind, ...]) -> Spelling:
-    """A spelling that befalls one cell in so many, each kind in turn."""
-
-    def spell(value: Any, number: int) -> Any:
-        place = number + offset
-        return value if place % period else _in_turn(kinds, place // period)(value)
-
-    return spell
 
 
 def timed(period: int, offset: int, kinds: tuple[Kind, ...]) -> Spelling:
@@ -66,37 +33,9 @@ def timed(period: int, offset: int, kinds: tuple[Kind, ...]) -> Spelling:
         if value is None:
             return None
         place = number + offset
-        return iso(value) if place % period else _in_turn(kinds, place // period)(value)
+        return iso(value) if place % period else kind_in_turn(kinds, place // period)(value)
 
     return spell
-
-
-def lacks(row: dict[str, Any], number: int, columns: tuple[str, ...], period: int = 79) -> None:
-    """Now and then a record lacks a key where nothing would be lost with it."""
-    if number % period == 5:
-        row.pop(columns[number // period % len(columns)], None)
-
-
-def repeats(number: int) -> bool:
-    """Whether a record has copies; its `updated_at` has to be right then, because it tells them apart."""
-    return number % 229 == 23
-
-
-def repeated(row: dict[str, Any], number: int, changes: dict[str, Any]) -> Iterator[Record]:
-    """A record that `repeats`, with copies of the same id that lose against it."""
-    updated, variant = row.get("updated_at"), number // 229 % 5
-    stale = {**row, **changes}
-    if variant == 0:
-        yield from (row, {**stale, "updated_at": OLD})
-    elif variant == 1:
-        yield from ({**stale, "updated_at": None}, row)
-    elif variant == 2:
-        # At the same time the later row wins.
-        yield from ({**stale, "updated_at": updated}, row)
-    elif variant == 3:
-        yield from (row, {**stale, "updated_at": "soon"}, {**stale, "updated_at": ""})
-    else:
-        yield from (row, row)
 
 
 def _shifted(seconds: int, hours: int, offset: str) -> str:

@@ -3,16 +3,16 @@
 from typing import Any, NamedTuple
 
 from samples.booking import dirt
-from samples.booking.dirt import sometimes
 from samples.booking.world import Story, Trip, World, mix
 from samples.pools import FIRST_NAMES, LAST_NAMES, pick
+from samples.weaving import fixed, sometimes
 
 _PREFIXES = ("+628120000", "+447700900", "+614915700")
 _COLUMNS = ("main_contact_name", "main_contact_email", "phone_number")
 _HOTELS = ("Kenanga", "Mawar", "Cempaka", "Melati", "Kamboja", "Anggrek", "Teratai")
 
 _name = sometimes(31, 4, dirt.NAMES)
-_placeholder_name = sometimes(37, 9, dirt.fixed(*dirt.PLACEHOLDER_NAMES))
+_placeholder_name = sometimes(37, 9, fixed(*dirt.PLACEHOLDER_NAMES))
 _email = sometimes(19, 5, dirt.EMAILS)
 _phone = sometimes(5, 2, dirt.PHONES)
 _local_phone = sometimes(3, 1, dirt.LOCAL_PHONES)

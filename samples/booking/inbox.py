@@ -7,12 +7,13 @@ from typing import Any, NamedTuple
 from samples.booking import dirt
 from samples.booking.catalog import package_name
 from samples.booking.clock import DAY, day_text, iso
-from samples.booking.dirt import sometimes, timed
+from samples.booking.dirt import timed
 from samples.booking.guests import guest, pickup
-from samples.booking.weaving import Unusable, altered, overrides, woven
+from samples.booking.weaving import woven
 from samples.booking.website import money
 from samples.booking.world import PACKAGES_EACH, Fate, Place, Trip, World, mix
 from samples.pools import pick
+from samples.weaving import ABSENT, Unusable, altered, fixed, overrides, repeats, sometimes
 from samples.writing import Record
 
 INBOX_COLUMNS = (
@@ -52,11 +53,11 @@ _lost_received = sometimes(47, 6, dirt.LOST_TIMES)
 _message = sometimes(
     151, 5, (lambda v: f"<{'x' * 130}{v[1:]}", lambda v: f" {v} ", lambda v: v.replace("<", "").replace(">", ""))
 )
-_html = sometimes(9, 4, (*dirt.fixed(None, "", 12345), lambda v: f"{v}<p>{dirt.CUT_EMOJI}</p>"))
+_html = sometimes(9, 4, (*fixed(None, "", 12345), lambda v: f"{v}<p>{dirt.CUT_EMOJI}</p>"))
 _tries = sometimes(7, 2, (*dirt.KEPT_INTS, *dirt.LOST_INTS, *dirt.NEGATIVE_INTS))
 _job_status = sometimes(11, 5, (*dirt.KEPT_CODES, *dirt.ODD_CODES))
 _processed = timed(19, 3, dirt.TIMES)
-_relation = sometimes(9, 5, (*dirt.KEPT_CODES, *dirt.fixed(None, "SEEN")))
+_relation = sometimes(9, 5, (*dirt.KEPT_CODES, *fixed(None, "SEEN")))
 _link_id = sometimes(53, 9, dirt.KEPT_IDS)
 _booking = sometimes(43, 8, dirt.KEPT_IDS)
 
@@ -107,7 +108,7 @@ class InboxTables:
             partial(self._unusable_row, {"received_at": dirt.FUTURE, "created_at": None}),
             *(partial(self._unusable_row, {"parsed_data": p}) for p in (None, "{broken", {"tourName": "x"}, [1], "7")),
             partial(self._unusable_row, {"parsed_data": {"bookingRef": dirt.LONG_REF}}),
-            *(partial(self._unusable_row, changes) for changes in overrides("id", (None, "", "  ", dirt.ABSENT))),
+            *(partial(self._unusable_row, changes) for changes in overrides("id", (None, "", "  ", ABSENT))),
             *(lambda _, record=record: record for record in dirt.NOT_OBJECTS[:4]),
         )
 
@@ -165,7 +166,7 @@ class InboxTables:
         for mail in mails(self._world, trip):
             row = self._noise_row(mail) if mail.kind == NOISE else self._row(mail)
             yield row
-            if dirt.repeats(number) and mail.kind == CREATED:
+            if repeats(number) and mail.kind == CREATED:
                 yield {**row, "subject": "stale copy", "created_at": dirt.OLD}
 
     def _id(self, mail: Mail) -> str:

@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 from samples.booking import dirt
 from samples.booking.catalog import package_name
 from samples.booking.clock import DAY, bali_midnight, bali_time, clock_text, day_text, iso
-from samples.booking.dirt import sometimes, timed
+from samples.booking.dirt import timed
 from samples.booking.guests import contact, differing, guest, pickup
-from samples.booking.weaving import Unusable, altered, drop_absent, overrides, woven
+from samples.booking.weaving import drop_absent, woven
 from samples.booking.website import money, total, updated_at
 from samples.booking.world import PACKAGES_EACH, Fate, Place, Story, Trip, World, rupiahs
 from samples.pools import pick
+from samples.weaving import Unusable, altered, fixed, lacks, overrides, repeated, repeats, sometimes
 from samples.writing import Record
 
 BOOKING_COLUMNS = (
@@ -64,11 +65,11 @@ _source = sometimes(17, 5, dirt.KEPT_CODES)
 _odd_source = sometimes(43, 7, dirt.ODD_SOURCES)
 _created = timed(37, 8, dirt.TIMES)
 _updated = timed(31, 1, dirt.TIMES)
-_place = sometimes(29, 7, (*dirt.TEXTS, *dirt.fixed(None, "")))
+_place = sometimes(29, 7, (*dirt.TEXTS, *fixed(None, "")))
 _true = sometimes(5, 2, dirt.KEPT_TRUE)
 _false = sometimes(3, 1, (*dirt.KEPT_FALSE, *dirt.LOST_BOOLEANS))
-_driver = sometimes(41, 3, (*dirt.KEPT_INTS, *dirt.fixed(0, "driver 7", -2)))
-_pattern = sometimes(23, 4, (*dirt.KEPT_INTS, *dirt.fixed(0, "none", -1)))
+_driver = sometimes(41, 3, (*dirt.KEPT_INTS, *fixed(0, "driver 7", -2)))
+_pattern = sometimes(23, 4, (*dirt.KEPT_INTS, *fixed(0, "none", -1)))
 _assigned = timed(29, 5, dirt.TIMES)
 _validated = timed(31, 3, dirt.KEPT_TIMES)
 _paid_at = timed(17, 9, dirt.TIMES)
@@ -155,7 +156,7 @@ class BookingTable:
         if not self._world.in_ops(trip):
             return
         row = self._row(trip)
-        yield from dirt.repeated(row, number, _STALE) if dirt.repeats(number) else (row,)
+        yield from repeated(row, number, _STALE) if repeats(number) else (row,)
         if has_twin(trip):
             yield self._twin(trip, row)
 
@@ -188,7 +189,7 @@ class BookingTable:
             "assigned_at": None if driver is None else _assigned(driver, n),
             **self._paid(trip, costs),
             "created_at": _created(world.copied_at(trip), n),
-            "updated_at": iso(updated) if told or dirt.repeats(n) else _updated(updated, n),
+            "updated_at": iso(updated) if told or repeats(n) else _updated(updated, n),
             "total_price_usd": None,
             "fx_rate": Decimal("16000.00") if trip.currency == "IDR" else None,
             "raw_email_id": None,
@@ -198,7 +199,7 @@ class BookingTable:
         elif n % 83 == 6:
             # Both spellings of a column: the database's own name wins.
             row |= {"tourDate": "2001-01-01", "numberOfAdult": 99}
-        dirt.lacks(row, n, ("package_id", "note", "meeting_point", "raw_email_id"))
+        lacks(row, n, ("package_id", "note", "meeting_point", "raw_email_id"))
         drop_absent(row, "booking_ref", "source")
         return row
 
@@ -345,7 +346,7 @@ class BookingTable:
 def has_twin(trip: Trip) -> bool:
     """Whether operations has two bookings of the same reference."""
     has_ref = trip.channel != "MANUAL" and trip.number % 307 != 11
-    return has_ref and trip.story is Story.NOTHING and trip.number % 83 == 33 and not dirt.repeats(trip.number)
+    return has_ref and trip.story is Story.NOTHING and trip.number % 83 == 33 and not repeats(trip.number)
 
 
 class FinanceTables:
@@ -398,7 +399,7 @@ class FinanceTables:
             return
         trip, costs = found
         row = self._row(trip, costs)
-        yield from dirt.repeated(row, number, _STALE_FINANCE) if dirt.repeats(number) else (row,)
+        yield from repeated(row, number, _STALE_FINANCE) if repeats(number) else (row,)
         if has_second(trip):
             twin = has_twin(trip) and trip.number % 2
             yield {
@@ -432,8 +433,8 @@ class FinanceTables:
         for place in range(costs.items):
             n = trip.number + 3 * place
             row = self._item(trip, costs, place, n)
-            if dirt.repeats(n) and n % 2:
-                yield from dirt.repeated(row, n, _STALE_ITEM)
+            if repeats(n) and n % 2:
+                yield from repeated(row, n, _STALE_ITEM)
             else:
                 yield row
         if has_second(trip):

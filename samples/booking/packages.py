@@ -8,9 +8,10 @@ from typing import Any
 from samples.booking import dirt
 from samples.booking.catalog import image, package_name, slug_of, topic
 from samples.booking.clock import DAY, iso
-from samples.booking.dirt import sometimes, timed
-from samples.booking.weaving import Unusable, altered, overrides, woven
+from samples.booking.dirt import timed
+from samples.booking.weaving import woven
 from samples.booking.world import PACKAGES_EACH, Group, World, child_cents, rupiahs
+from samples.weaving import Unusable, altered, fixed, lacks, overrides, repeated, sometimes
 from samples.writing import Record
 
 TOUR_COLUMNS = ("tour_id", "tour_name", "slug", "description", "is_active", "created_at", "updated_at")
@@ -25,8 +26,8 @@ ITINERARY_COLUMNS = ("itinerary_id", "package_id", "activity_id", "start_time", 
 _STALE_TOUR = {"tour_name": "Old tour", "is_active": False}
 _STALE_PACKAGE = {"package_name": "Old package", "price_per_person": Decimal("1.00"), "tour_id": None}
 
-_name = sometimes(23, 6, (*dirt.TEXTS, *dirt.LONG_TEXTS, *dirt.fixed("", None)))
-_slug = sometimes(29, 2, (str.upper, lambda v: f" {v} ", *dirt.fixed("", "---")))
+_name = sometimes(23, 6, (*dirt.TEXTS, *dirt.LONG_TEXTS, *fixed("", None)))
+_slug = sometimes(29, 2, (str.upper, lambda v: f" {v} ", *fixed("", "---")))
 _text = sometimes(5, 3, dirt.PARAGRAPHS)
 _image = sometimes(4, 2, dirt.IMAGES)
 _colour = sometimes(11, 3, dirt.COLOURS)
@@ -103,12 +104,12 @@ class PackageTables:
             "created_at": _created(self._world.begin - 30 * DAY, group),
             "updated_at": iso(self._world.begin + group % 300 * DAY),
         }
-        yield from dirt.repeated(row, 23 + 229 * (group // 41), _STALE_TOUR) if group % 41 == 25 else (row,)
+        yield from repeated(row, 23 + 229 * (group // 41), _STALE_TOUR) if group % 41 == 25 else (row,)
 
     def _package_rows(self, package: int) -> Iterator[Record]:
         row = self._row(package)
         if package % 67 == 50:
-            yield from dirt.repeated(row, 23 + 229 * (package // 67), _STALE_PACKAGE)
+            yield from repeated(row, 23 + 229 * (package // 67), _STALE_PACKAGE)
         else:
             yield row
 
@@ -134,7 +135,7 @@ class PackageTables:
             "created_at": _created(world.begin - 20 * DAY, n),
             "updated_at": iso(self._changed_at(n)) if n % 67 == 50 else _updated(self._changed_at(n), n),
         }
-        dirt.lacks(row, n, ("priority", "description", "price_per_child"), period=97)
+        lacks(row, n, ("priority", "description", "price_per_child"), period=97)
         return row
 
     def _tour(self, package: int) -> Any:

@@ -7,11 +7,12 @@ from typing import Any, NamedTuple
 
 from samples.booking import dirt
 from samples.booking.clock import DAY, bali_midnight, bali_time, day_text, iso
-from samples.booking.dirt import sometimes, timed
+from samples.booking.dirt import timed
 from samples.booking.guests import contact, guest, pickup
-from samples.booking.weaving import Unusable, altered, drop_absent, overrides, woven
+from samples.booking.weaving import drop_absent, woven
 from samples.booking.world import Fate, Place, Story, Trip, World, child_cents
 from samples.pools import FIRST_NAMES, pick
+from samples.weaving import Unusable, altered, fixed, lacks, overrides, repeated, repeats, sometimes
 from samples.writing import Record
 
 BOOKING_COLUMNS = (
@@ -64,13 +65,13 @@ _odd_code = sometimes(83, 4, dirt.ODD_CODES)
 _created = timed(31, 8, dirt.TIMES)
 _updated = timed(29, 1, dirt.TIMES)
 _note = sometimes(4, 1, dirt.PARAGRAPHS)
-_place = sometimes(23, 7, (*dirt.TEXTS, *dirt.fixed(None, "", "  ")))
-_variant = sometimes(67, 3, dirt.fixed(dirt.DANGLING, None, "V-7", Decimal("7.5"), ""))
+_place = sometimes(23, 7, (*dirt.TEXTS, *fixed(None, "", "  ")))
+_variant = sometimes(67, 3, fixed(dirt.DANGLING, None, "V-7", Decimal("7.5"), ""))
 _price = sometimes(41, 5, (*dirt.LOST_MONEY, *dirt.NEGATIVE_MONEY))
 _extra = sometimes(17, 2, (*dirt.KEPT_MONEY, *dirt.LOST_MONEY))
 _birth = sometimes(7, 1, dirt.BIRTHDAYS)
 _text = sometimes(11, 3, (*dirt.TEXTS, *dirt.LOST_TEXTS))
-_type = sometimes(9, 2, (*dirt.KEPT_CODES, *dirt.fixed(None, "", "SENIOR")))
+_type = sometimes(9, 2, (*dirt.KEPT_CODES, *fixed(None, "", "SENIOR")))
 _paid_day = timed(23, 5, dirt.KEPT_TIMES)
 _lost_day = sometimes(43, 9, dirt.LOST_TIMES)
 _method = sometimes(29, 8, dirt.ODD_METHODS)
@@ -179,8 +180,8 @@ class BookingTable:
         if not self._world.in_web(trip):
             return
         row, n = self._row(trip), number
-        if dirt.repeats(n):
-            yield from dirt.repeated(row, n, _STALE)
+        if repeats(n):
+            yield from repeated(row, n, _STALE)
         else:
             yield row
         if has_twin(trip):
@@ -189,7 +190,7 @@ class BookingTable:
     def _row(self, trip: Trip) -> dict[str, Any]:
         world, n = self._world, trip.number
         updated = updated_at(world, trip)
-        plain = trip.story is not Story.NOTHING or dirt.repeats(n)
+        plain = trip.story is not Story.NOTHING or repeats(n)
         package = trip.package
         row = {
             "booking_id": _id(world.web_id(trip), n),
@@ -210,7 +211,7 @@ class BookingTable:
         }
         if trip.story is not Story.NOTHING:
             row |= self._told_plainly(trip)
-        dirt.lacks(row, n, ("package_id", "number_of_child", "note", "status_v2"))
+        lacks(row, n, ("package_id", "number_of_child", "note", "status_v2"))
         drop_absent(row, "booking_ref")
         return row
 
@@ -303,7 +304,7 @@ class BookingTable:
 
 def has_twin(trip: Trip) -> bool:
     """Whether the website has two bookings of the same reference."""
-    return trip.story is Story.NOTHING and trip.rank % 60 == 17 and not dirt.repeats(trip.number)
+    return trip.story is Story.NOTHING and trip.rank % 60 == 17 and not repeats(trip.number)
 
 
 class ItemTables:
@@ -352,8 +353,8 @@ class ItemTables:
         for item in items(self._world, trip):
             n = trip.number + 11 * item.number
             row = self._row(trip, item, n)
-            if dirt.repeats(n):
-                yield from dirt.repeated(row, n, _STALE_ITEM)
+            if repeats(n):
+                yield from repeated(row, n, _STALE_ITEM)
             else:
                 yield row
         if has_twin(trip) and trip.rank % 120 == 17:
@@ -412,8 +413,8 @@ class ItemTables:
             for place in range(min(TRAVELLERS_EACH - 1, item.adults + item.children)):
                 n = trip.number + 5 * place + 13 * item.number
                 row = self._traveller(trip, item, place, n)
-                if dirt.repeats(n):
-                    yield from dirt.repeated(row, n, _STALE_TRAVELLER)
+                if repeats(n):
+                    yield from repeated(row, n, _STALE_TRAVELLER)
                 else:
                     yield row
 
@@ -506,7 +507,7 @@ class PaymentTable:
             yield self._row(trip, 0, "FAILED", trip.created + 90)
         status = "REFUNDED" if trip.fate is Fate.REFUNDED else "COMPLETED"
         row = self._row(trip, 1, status, trip.paid_at)
-        yield from dirt.repeated(row, number, _STALE_PAYMENT) if dirt.repeats(number) else (row,)
+        yield from repeated(row, number, _STALE_PAYMENT) if repeats(number) else (row,)
         yield from self._more(trip, row)
 
     def _more(self, trip: Trip, row: dict[str, Any]) -> Iterator[Record]:

@@ -6,10 +6,10 @@ from functools import partial
 from typing import Any
 
 from samples.meter import dirt
-from samples.meter.dirt import sometimes
+from samples.meter.dirt import repeated, sometimes
 from samples.meter.history import CARRIED, READING, ZERO, History, Invoice, Line
-from samples.meter.weaving import Unusable, altered, overrides, woven
 from samples.meter.world import Customer, Story, World
+from samples.weaving import Unusable, altered, fixed, lacks, overrides, repeats
 from samples.writing import Record
 
 BILL_COLUMNS = (
@@ -33,9 +33,9 @@ _BILL_EXTRAS = ("tenant_id", "amount", "rate_used", "generation_date", "meter_as
 _INVOICE_EXTRAS = ("tenant_id", "due_date", "paid_amount", "balance", "overpayment_applied", "state", "created_at")
 
 _id = sometimes(67, 9, dirt.KEPT_IDS)
-_tenant = sometimes(17, 2, dirt.fixed(None, ""))
+_tenant = sometimes(17, 2, fixed(None, ""))
 _customer = sometimes(43, 6, dirt.KEPT_IDS)
-_assignment = sometimes(31, 4, dirt.LOST_IDS + dirt.fixed("A-7", 987_654_321, 1))
+_assignment = sometimes(31, 4, dirt.LOST_IDS + fixed("A-7", 987_654_321, 1))
 _charge = sometimes(13, 3, dirt.CHARGES)
 _carried = sometimes(5, 1, dirt.KEPT_BALANCES)
 _total = sometimes(_NO_TOTAL, 0, dirt.LOST_MONEY)
@@ -79,7 +79,7 @@ class BillTable:
 
     def rows(self) -> Iterator[Record]:
         """The bills on the invoices, and those that wait for one."""
-        return woven(self._world, self._bill_rows, self._unusable)
+        return self._world.woven(self._bill_rows, self._unusable)
 
     def _bill_rows(self, index: int) -> Iterator[Record]:
         customer = self._world.customer(index)
@@ -88,8 +88,8 @@ class BillTable:
             for line in invoice.lines:
                 row = self._row(customer, invoice, line, n + _LINE_STEP * line.number)
                 turn = n + 5 * line.number
-                if dirt.repeats(turn):
-                    yield from dirt.repeated(row, turn, _STALE_BILL)
+                if repeats(turn):
+                    yield from repeated(row, turn, _STALE_BILL)
                 else:
                     yield row
         if index == self._world.plain[0]:
@@ -116,7 +116,7 @@ class BillTable:
             "created_at": _created(f"{day} 05:00:00", n),
             "updated_at": f"{day} 05:30:00",
         }
-        dirt.lacks(row, n, _BILL_EXTRAS)
+        lacks(row, n, _BILL_EXTRAS)
         return row
 
     def _pending(self, customer: Customer) -> Record:
@@ -170,15 +170,15 @@ class InvoiceTable:
 
     def rows(self) -> Iterator[Record]:
         """The invoices."""
-        return woven(self._world, self._invoice_rows, self._unusable)
+        return self._world.woven(self._invoice_rows, self._unusable)
 
     def _invoice_rows(self, index: int) -> Iterator[Record]:
         customer = self._world.customer(index)
         for place, invoice in enumerate(History(self._world, customer).invoices if customer.spans else ()):
             row = self._row(customer, invoice, first=place == 0)
             n = _number_of(index, invoice)
-            if dirt.repeats(n):
-                yield from dirt.repeated(row, n, _STALE_INVOICE)
+            if repeats(n):
+                yield from repeated(row, n, _STALE_INVOICE)
             else:
                 yield row
 
@@ -209,12 +209,12 @@ class InvoiceTable:
             "created_at": _created(f"{day} 06:00:00", n),
             "updated_at": self._updated(invoice, n, day),
         }
-        dirt.lacks(row, n, _INVOICE_EXTRAS)
+        lacks(row, n, _INVOICE_EXTRAS)
         return row
 
     def _updated(self, invoice: Invoice, n: int, day: str) -> Any:
         updated = f"{self._world.day(invoice.month, 28)} 06:00:00" if invoice.paid else f"{day} 06:00:00"
-        return updated if dirt.repeats(n) else _updated(updated, n)
+        return updated if repeats(n) else _updated(updated, n)
 
     def _meter(self, customer: Customer, invoice: Invoice) -> Any:
         world = self._world
@@ -265,7 +265,7 @@ class LinkTable:
 
     def rows(self) -> Iterator[Record]:
         """The links."""
-        return woven(self._world, self._link_rows, self._unusable)
+        return self._world.woven(self._link_rows, self._unusable)
 
     def _link_rows(self, index: int) -> Iterator[Record]:
         customer = self._world.customer(index)
@@ -275,8 +275,8 @@ class LinkTable:
             for line in invoice.lines:
                 row = self._row(customer, invoice, line, n + _LINE_STEP * line.number)
                 turn = n + 5 * line.number
-                if dirt.repeats(turn):
-                    yield from dirt.repeated(row, turn, _STALE_LINK)
+                if repeats(turn):
+                    yield from repeated(row, turn, _STALE_LINK)
                 else:
                     yield row
                 if n % 151 == 9:

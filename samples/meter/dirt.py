@@ -5,14 +5,12 @@ Kinds named `KEPT_…` say the same thing in another spelling; the others lose t
 appear only where an empty cell says the same, because CSV and Parquet have no others.
 """
 
-from collections.abc import Callable, Iterator
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
-from samples.writing import Record
-
-Kind = Callable[[Any], Any]
-Spelling = Callable[[Any, int], Any]
+from samples import weaving
+from samples.weaving import ABSENT, NBSP, Kind, Spelling, fixed
 
 EMAIL_DOMAIN = "customers.example.test"
 PHONE_MARK = "+254000"
@@ -21,24 +19,11 @@ ID_NUMBER_MARK = "SAMPLE-ID-"
 PASSWORD_MARK = "sample-pw-"  # noqa: S105 - a marker, nobody's password
 TOKEN_MARK = "sample-token-"  # noqa: S105 - a marker, nobody's token
 
-NBSP = "\u00a0"
 OLD = "2019-03-01 08:00:00"
 NOT_OBJECTS: tuple[Any, ...] = ("broken line, {id: 7", 17, None, [1, "Asha"], True)
 
 _HALF_CENT = Decimal("0.005")
 _MILLION_MILLIONS = Decimal("1000000000000.00")
-
-
-class Absent:
-    """Stands for a key that its record lacks."""
-
-
-ABSENT = Absent()
-
-
-def fixed(*values: Any) -> tuple[Kind, ...]:
-    """Kinds that always give these cells."""
-    return tuple(lambda _, value=value: value for value in values)
 
 
 def sometimes(period: int, offset: int, kinds: tuple[Kind, ...]) -> Spelling:
@@ -52,39 +37,7 @@ def sometimes(period: int, offset: int, kinds: tuple[Kind, ...]) -> Spelling:
     return spell
 
 
-def lacks(row: dict[str, Any], number: int, columns: tuple[str, ...]) -> None:
-    """Now and then a record lacks a key where nothing would be lost with it."""
-    turn, rest = divmod(number, 79)
-    if rest == 5:
-        row.pop(columns[turn % len(columns)], None)
-
-
-def without_absent(row: dict[str, Any]) -> dict[str, Any]:
-    """The record without the keys that it lacks."""
-    return {column: value for column, value in row.items() if value is not ABSENT}
-
-
-def repeats(number: int) -> bool:
-    """Whether a record has copies; its `updated_at` has to be right then, because it tells them apart."""
-    return number % 229 == 23
-
-
-def repeated(row: dict[str, Any], number: int, changes: dict[str, Any]) -> Iterator[Record]:
-    """A record that `repeats`, with copies of the same id that lose against it."""
-    updated, variant = row.get("updated_at"), number // 229 % 5
-    stale = {**row, **changes}
-    if variant == 0:
-        yield from (row, {**stale, "updated_at": OLD})
-    elif variant == 1:
-        yield from ({**stale, "updated_at": None}, row)
-    elif variant == 2:
-        # At the same time the later row wins.
-        yield from ({**stale, "updated_at": updated}, row)
-    elif variant == 3:
-        yield from (row, {**stale, "updated_at": "soon"}, {**stale, "updated_at": ""})
-    else:
-        yield from (row, row)
-
+repeated = partial(weaving.repeated, old=OLD)
 
 KEPT_MONEY: tuple[Kind, ...] = (
     lambda v: f"{v:.2f}",

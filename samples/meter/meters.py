@@ -5,9 +5,9 @@ from functools import partial
 from typing import Any
 
 from samples.meter import dirt
-from samples.meter.dirt import sometimes
-from samples.meter.weaving import Unusable, altered, overrides, woven
+from samples.meter.dirt import repeated, sometimes
 from samples.meter.world import METERS_EACH, Customer, Kind, World
+from samples.weaving import Unusable, altered, fixed, overrides, repeats, without_absent
 from samples.writing import Record
 
 METER_COLUMNS = (
@@ -29,7 +29,7 @@ _balance = sometimes(17, 3, dirt.METER_MONEY)
 _overpayment = sometimes(19, 4, dirt.METER_MONEY)
 _id = sometimes(59, 9, dirt.KEPT_IDS)
 _reference = sometimes(37, 6, dirt.KEPT_IDS)
-_nothing = sometimes(13, 1, dirt.fixed(None, ""))
+_nothing = sometimes(13, 1, fixed(None, ""))
 _true = sometimes(5, 2, dirt.KEPT_TRUE)
 _false = sometimes(2, 1, dirt.KEPT_FALSE)
 _day = sometimes(11, 7, dirt.KEPT_DATES)
@@ -62,7 +62,7 @@ class MeterTable:
 
     def rows(self) -> Iterator[Record]:
         """The customers' meters, and some in stock."""
-        return woven(self._world, self._meter_rows, self._unusable)
+        return self._world.woven(self._meter_rows, self._unusable)
 
     def _meter_rows(self, index: int) -> Iterator[Record]:
         world = self._world
@@ -72,7 +72,7 @@ class MeterTable:
             numbers.append(_STOCK)
         for number in numbers:
             row, n = self._row(customer, number), index + 7 * number
-            yield from dirt.repeated(row, n, _STALE_METER) if dirt.repeats(n) else (row,)
+            yield from repeated(row, n, _STALE_METER) if repeats(n) else (row,)
 
     def _row(self, customer: Customer, number: int) -> Record:
         world, n = self._world, customer.number + 71 * number
@@ -87,9 +87,9 @@ class MeterTable:
             "overpayment": _overpayment(0, n),
             "address": f"{dirt.ADDRESS_MARK}, Plot {n % 500}",
             "created_at": _created(f"{world.day(world.first_month - 30, 1 + n % 28)} 10:00:00", n),
-            "updated_at": updated if dirt.repeats(customer.number + 7 * number) else _updated(updated, n),
+            "updated_at": updated if repeats(customer.number + 7 * number) else _updated(updated, n),
         }
-        return dirt.without_absent(row)
+        return without_absent(row)
 
     def _status(self, customer: Customer, number: int) -> str:
         if number == _STOCK:
@@ -127,7 +127,7 @@ class AssignmentTable:
 
     def rows(self) -> Iterator[Record]:
         """The assignments, former ones among them."""
-        return woven(self._world, self._assignment_rows, self._unusable)
+        return self._world.woven(self._assignment_rows, self._unusable)
 
     def _assignment_rows(self, index: int) -> Iterator[Record]:
         world = self._world
@@ -140,7 +140,7 @@ class AssignmentTable:
                 active = last is None or last >= world.month
                 row = self._row(customer, number, index, number, active=active)
                 n = index + 3 * number
-                yield from dirt.repeated(row, n, _STALE_ASSIGNMENT) if dirt.repeats(n) else (row,)
+                yield from repeated(row, n, _STALE_ASSIGNMENT) if repeats(n) else (row,)
         if customer.plain and index < world.customers:
             yield from self._former(customer)
 
@@ -177,7 +177,7 @@ class AssignmentTable:
             "created_at": f"{day} 11:00:00",
             "updated_at": f"{until or day} 11:00:00",
         }
-        return dirt.without_absent(row)
+        return without_absent(row)
 
     def _unusable_row(self, changes: dict[str, Any], number: int) -> dict[str, Any]:
         world = self._world

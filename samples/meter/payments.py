@@ -6,11 +6,11 @@ from functools import partial
 from typing import Any
 
 from samples.meter import dirt
-from samples.meter.dirt import sometimes
+from samples.meter.dirt import repeated, sometimes
 from samples.meter.history import Credit, History, Payment
-from samples.meter.weaving import Unusable, altered, overrides, woven
 from samples.meter.world import Customer, World
 from samples.pools import pick
+from samples.weaving import ABSENT, Unusable, altered, fixed, lacks, overrides, repeats, without_absent
 from samples.writing import Record
 
 COLUMNS = (
@@ -28,7 +28,7 @@ _STALE_CREDIT = {"amount": Decimal("999.00")}
 _EXTRAS = ("tenant_id", "method", "reference", "date", "phone", "created_at")
 
 _id = sometimes(67, 9, dirt.KEPT_IDS)
-_tenant = sometimes(13, 2, dirt.fixed(None, ""))
+_tenant = sometimes(13, 2, fixed(None, ""))
 _reference_id = sometimes(41, 6, dirt.KEPT_IDS)
 _amount = sometimes(11, 5, dirt.KEPT_MONEY)
 _odd_method = sometimes(29, 3, dirt.ODD_METHODS)
@@ -81,15 +81,15 @@ class PaymentTable:
 
     def rows(self) -> Iterator[Record]:
         """The payments."""
-        return woven(self._world, self._payment_rows, self._unusable)
+        return self._world.woven(self._payment_rows, self._unusable)
 
     def _payment_rows(self, index: int) -> Iterator[Record]:
         customer = self._world.customer(index)
         for payment in History(self._world, customer).payments:
             n = index + 31 * payment.slot + 7 * payment.number
             row = self._row(customer, payment, n)
-            if dirt.repeats(n):
-                yield from dirt.repeated(row, n, _STALE)
+            if repeats(n):
+                yield from repeated(row, n, _STALE)
             else:
                 yield row
 
@@ -111,7 +111,7 @@ class PaymentTable:
             "date": _day(day, n),
             "reversed_at": self._reversed_at(payment, n),
             "created_at": _created(f"{day} 12:00:00", n),
-            "updated_at": updated if dirt.repeats(n) else _updated(updated, n),
+            "updated_at": updated if repeats(n) else _updated(updated, n),
         }
         if payment.status == "reversed" and n % 3 == 0:
             # The reversal is in its own column only.
@@ -119,7 +119,7 @@ class PaymentTable:
         turn, rest = divmod(n, 19)
         if rest == 1 and customer.plain and payment.invoice is not None:
             row |= _MISDIRECTIONS[turn % len(_MISDIRECTIONS)](self, customer, row)
-        dirt.lacks(row, n, _EXTRAS)
+        lacks(row, n, _EXTRAS)
         return row
 
     def _reversed_at(self, payment: Payment, n: int) -> Any:
@@ -217,7 +217,7 @@ class CreditTable:
 
     def rows(self) -> Iterator[Record]:
         """The overpayments."""
-        return woven(self._world, self._credit_rows, self._unusable)
+        return self._world.woven(self._credit_rows, self._unusable)
 
     def _credit_rows(self, index: int) -> Iterator[Record]:
         customer = self._world.customer(index)
@@ -225,7 +225,7 @@ class CreditTable:
             row = self._row(customer, credit)
             # The rows are few: their own turn gives every kind of repetition a chance.
             turn = index * 23
-            yield from dirt.repeated(row, turn, _STALE_CREDIT) if dirt.repeats(turn) else (row,)
+            yield from repeated(row, turn, _STALE_CREDIT) if repeats(turn) else (row,)
 
     def _row(self, customer: Customer, credit: Credit) -> dict[str, Any]:
         world, index = self._world, customer.number
@@ -244,7 +244,7 @@ class CreditTable:
             "created_at": _created(f"{day} 14:00:00", n),
             "updated_at": f"{day} 14:00:00",
         }
-        return dirt.without_absent(row)
+        return without_absent(row)
 
     def _meter(self, customer: Customer, credit: Credit, n: int) -> Any:
         """Mostly nothing; what is wrong leads to the same meter in the end."""
@@ -278,4 +278,4 @@ class CreditTable:
 
 
 def _no_payment(number: int) -> Any:
-    return pick((None, 0, "", dirt.ABSENT), number)
+    return pick((None, 0, "", ABSENT), number)

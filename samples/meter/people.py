@@ -6,11 +6,11 @@ from functools import partial
 from typing import Any
 
 from samples.meter import dirt
-from samples.meter.dirt import ABSENT, sometimes
+from samples.meter.dirt import repeated, sometimes
 from samples.meter.history import ZERO, History
-from samples.meter.weaving import Unusable, altered, overrides, woven
 from samples.meter.world import LATEST_TENANT, Customer, Kind, Story, World
 from samples.pools import pick
+from samples.weaving import ABSENT, Unusable, altered, overrides, repeats, without_absent
 from samples.writing import Record
 
 TENANT_COLUMNS = ("id", "name", "email", "phone", "address", "created_at", "updated_at")
@@ -86,7 +86,7 @@ class UserTable:
         """The staff first, then the customers."""
         for number in range(self._world.staff):
             yield self._staff_row(number)
-        yield from woven(self._world, self._customer_rows, self._unusable)
+        yield from self._world.woven(self._customer_rows, self._unusable)
 
     def _customer_rows(self, index: int) -> Iterator[Record]:
         world = self._world
@@ -104,14 +104,14 @@ class UserTable:
             "balance": _zero(balance, index) if balance == 0 else _money(balance, index),
             "overpayment": _zero(overpayment, index + 3) if overpayment == 0 else _money(overpayment, index + 5),
             "created_at": _created(created, index),
-            "updated_at": updated if dirt.repeats(index) else _updated(updated, index),
+            "updated_at": updated if repeats(index) else _updated(updated, index),
         }
         if customer.story is Story.BALANCE_LOST:
             row["balance"] = pick(_BALANCES_LOST, customer.rank // 30)
         elif customer.story is Story.OVERPAYMENT_LOST:
             row["overpayment"] = pick(_OVERPAYMENTS_LOST, customer.rank // 30)
-        row = dirt.without_absent(row)
-        return dirt.repeated(row, index, _STALE) if dirt.repeats(index) else iter((row,))
+        row = without_absent(row)
+        return repeated(row, index, _STALE) if repeats(index) else iter((row,))
 
     def _stored(self, customer: Customer) -> tuple[Decimal, Decimal]:
         if customer.kind is Kind.SHARES:
@@ -135,7 +135,7 @@ class UserTable:
             "created_at": f"{world.day(world.first_month - 30, 1)} 08:00:00",
             "updated_at": None,
         }
-        return dirt.without_absent(row)
+        return without_absent(row)
 
     def _unusable_row(self, changes: dict[str, Any], number: int) -> Record:
         row = {

@@ -4,14 +4,15 @@ Everything is arithmetic over the number of a customer: no list grows with the s
 order, and the following export differs from the first one only where the story says so.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
 from hashlib import blake2b
 from math import gcd
 from typing import NamedTuple
 
 from samples.pools import day_of, month_number
-from samples.writing import SampleSpec
+from samples.weaving import Unusable, wanted, woven
+from samples.writing import Record, SampleSpec
 
 CUSTOMERS = 1190
 STAFF = 95
@@ -191,6 +192,12 @@ class World:
     def day(self, month: int, day: int) -> str:
         """A day as ISO text."""
         return self._days[month][day - 1]
+
+    def woven(self, rows: Callable[[int], Iterable[Record]], unusable: tuple[Unusable, ...]) -> Iterator[Record]:
+        """Every customer's rows, and every kind of unusable row as often as the scale asks for."""
+        # Small tables of small samples have none: one would be too large a share of them.
+        most = wanted(len(unusable), self.size)
+        return woven(self.numbers(), self.customers, rows, unusable, most)
 
     # Who there is ---------------------------------------------------------------------------------------------------
 

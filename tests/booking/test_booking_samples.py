@@ -19,7 +19,7 @@ from upath import UPath
 
 from samples import DEFAULT_MONTH, booking, default_export_id, exported_at, month_after
 from samples.booking import ALIASES, aliased, dirt
-from samples.booking.weaving import text_cell
+from samples.weaving import text_cell
 from samples.writing import FORMATS, SampleSpec, publish
 from tests.booking.booking_reference import Reference, conservation_faults
 

@@ -18,6 +18,7 @@ from migration.exports.reading import RowReader
 from migration.exports.sources import SourceTable
 from migration.exports.verify import verify_export
 from tests.conftest import free_port
+from tests.http_server import LocalServer
 
 PASSWORD = "canary-Pa55/word@x"
 QUOTED_PASSWORD = "canary-Pa55%2Fword%40x"
@@ -27,6 +28,13 @@ START_SECONDS = 30
 @pytest.fixture
 def landing(tmp_path: Path) -> UPath:
     return UPath(tmp_path / "landing")
+
+
+@pytest.fixture
+def server() -> Iterator[LocalServer]:
+    """An HTTP server without any page yet."""
+    with LocalServer() as running:
+        yield running
 
 
 def read_back(folder: UPath, sources: Sequence[SourceTable]) -> dict[str, list[dict[str, Any]]]:

@@ -59,7 +59,7 @@ def test_an_extract_is_shown_as_a_table(tmp_path: Path, url: str) -> None:
     assert (code, err.strip()) == (0, "")
     assert "Export 20260225T190000Z of skynet" in out
     assert "customers" in out
-    assert "branches: not in the legacy database, left out" in out
+    assert "branches: not in the legacy system, left out" in out
     folder = UPath(tmp_path / "home" / "landing" / "skynet" / "20260225T190000Z")
     assert out.splitlines()[-1] == f"Wrote {folder}"
     assert [file.rows for file in verify_export(folder, "skynet", ALL).files] == [1, 1]

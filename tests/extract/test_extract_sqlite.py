@@ -20,7 +20,8 @@ from migration.exports.find import FORMATS, Format, list_exports, newest_export
 from migration.exports.sources import SourceTable
 from migration.exports.verify import verify_export
 from migration.extract import exporting
-from migration.extract.exporting import Shape, default_export_id, extract_export
+from migration.extract.exporting import Shape, extract_export
+from migration.extract.extracted import Extracted, default_export_id
 from migration.extract.failures import LegacyCountMismatch, LegacyTableMissing, LegacyUnavailable
 from migration.extract.plan import _same_name
 from migration.extract.snapshot import open_snapshot, server_of
@@ -45,7 +46,7 @@ def legacy(file: Path) -> Iterator[sqlite3.Connection]:
         yield connection
 
 
-def extract(file: Path, landing: UPath, *sources: SourceTable, **options: Any) -> exporting.Extracted:
+def extract(file: Path, landing: UPath, *sources: SourceTable, **options: Any) -> Extracted:
     export_id = options.pop("export_id", "a")
     return extract_export(f"sqlite:///{file}", "meter", sources or [PEOPLE], landing, export_id, **options)
 
@@ -150,7 +151,7 @@ def test_names_are_found_by_spelling_case_alias_and_key(legacy: sqlite3.Connecti
     assert read_back(done.folder, [source])["dates"] == [{"id": 4, "tour_date": "2026-01-01"}]
 
 
-def read_file(done: exporting.Extracted, name: str) -> bytes:
+def read_file(done: Extracted, name: str) -> bytes:
     return gzip.decompress((Path(done.folder.path) / name).read_bytes())
 
 
