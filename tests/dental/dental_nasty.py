@@ -246,7 +246,7 @@ def _usual(rng: random.Random, table: str, pk: int) -> Row:
     if table == "auth_group":
         return {"name": GROUPS[pk - 1]} if pk <= len(GROUPS) else {}
     if table == "auth_user_groups":
-        user = rng.randint(1, _SIZES["auth_user"])
+        user = (pk - 1) % _SIZES["auth_user"] + 1
         return {"user_id": user, "group_id": 2 if user in DOCTORS else 1 if user in PATIENTS else rng.randint(3, 11)}
     if table == "dispatch_patient":
         return {"user_id": rng.choice((*PATIENTS, *PATIENTS, 12)), "doctor_id": rng.choice(DOCTORS)}
