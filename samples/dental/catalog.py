@@ -117,10 +117,11 @@ def products() -> Iterator[Record]:
 
 def template_products(world: World) -> Iterator[Record]:
     """Products of templates: 93 have a place of their own, 73 have none."""
-    rows = [(template_id(n), pick(_OF_COURSE[n % 4], n)) for n in range(_MAPPED + world.edition)]
+    rows = [(template_id(n), pick(_OF_COURSE[n % 4], n)) for n in range(_MAPPED)]
     rows += [(template_id(n % TEMPLATES), pick(_UNMAPPED, n)) for n in range(40)]
     rows += [(template_id(n), pick(_OF_COURSE[n % 4], n + 1)) for n in range(20)]
     rows += [(template_id(n), dirt.DANGLING) for n in range(100, 104)]
+    rows += [(template_id(120), 8)] * world.edition
     made = [_template_product(n, *row) for n, row in enumerate(rows)]
     spare = _template_product(900, template_id(0), 1)
     changes: tuple[dict[str, Any], ...] = (

@@ -85,7 +85,7 @@ class NotificationTable:
             world.patient_user(whom % world.patients.first) if n % 5 else world.doctor_user(whom % world.doctors.first)
         )
         sent_at = world.begin + (world.first_now - world.begin) * n // world.notifications.first
-        context = {"order": item, "link": f"https://{dirt.EMAIL_DOMAIN}/orders/{item}", "days": n % 30}
+        context = {"order": item, "link": f"/orders/{item}", "days": n % 30}
         row = {
             "id": _id((n + 1) * self._gap, n),
             "created_at": _never(_created(sent_at, n), n),
