@@ -49,7 +49,7 @@ def doctor(key: int, *, verified: bool = True, **values: Any) -> list[Record]:
 
 def office(key: int, /, **values: Any) -> Record:
     """An office."""
-    clean = {"id": key, "name": f"Office number {key}", "valid": True, "tax_rate": 8.25, "city": "Reno"}
+    clean = {"id": key, "name": f"Office number {key}", "valid": True, "tax_rate": "8.25", "city": "Reno"}
     return "dispatch_office", clean | values
 
 
