@@ -29,6 +29,8 @@ class Finance:
 
     def __init__(self, draft: Draft) -> None:
         self.stored = draft.tables
+        self.patients = {row["id"]: row for row in draft.tables["patients"].values()}
+        self.profiles = {row["id"]: row for row in draft.tables["profiles"].values()}
         draft.carry("dispatch_payment", "payments", self._payment)
         draft.carry("dispatch_operation", "payment_operations", self._operation)
 
@@ -44,7 +46,7 @@ class Finance:
             raise Rejected("NEGATIVE_AMOUNT")
         canceled, paid = record.boolean("canceled"), record.boolean("paid")
         free, netsuite = record.boolean("free"), record.boolean("netsuite")
-        profile = self._patient_profile(order)
+        profile = self.profiles[self.patients[order["patient_id"]]["profile_id"]]
         if profile["profile_type"] != "patient":
             record.warnings.add("PATIENT_PROFILE_MISMATCH")
         return {
@@ -75,10 +77,6 @@ class Finance:
                 "legacy_order_id": record.integer("order_id"),
             },
         }
-
-    def _patient_profile(self, order: Row) -> Row:
-        patient = next(row for row in self.stored["patients"].values() if row["id"] == order["patient_id"])
-        return next(row for row in self.stored["profiles"].values() if row["id"] == patient["profile_id"])
 
     def _operation(self, record: Record) -> Row:
         payment = record.required("payment_id", self.stored["payments"], "PAYMENT_NOT_FOUND")

@@ -33,6 +33,7 @@ class Medical:
     def __init__(self, draft: Draft) -> None:
         self.draft = draft
         self.stored = draft.tables
+        self.offices = {row["id"]: row for row in draft.tables["offices"].values()}
 
     def run(self) -> None:
         """Make the tables."""
@@ -98,7 +99,6 @@ class Medical:
             self.stored["shipments"].pop(record.pk, None)
             return None
         at = order["shipped_at"] or order["submitted_at"]
-        offices = {row["id"]: row for row in self.stored["offices"].values()}
         return {
             "order_id": order["id"],
             "tracking_number": f"LEGACY_{record.pk}",
@@ -107,7 +107,7 @@ class Medical:
             "shipped_at": at,
             "estimated_delivery_date": at.date() + dt.timedelta(days=3) if at else None,
             "delivered_at": None,
-            "shipping_address": _address(offices.get(order["office_id"])),
+            "shipping_address": _address(self.offices.get(order["office_id"])),
             "legacy_instruction_id": record.pk,
             "metadata": {"generated": True},
         }
