@@ -18,7 +18,7 @@ from pandera.errors import SchemaErrors
 
 from migration.exports.verify import Export
 from migration.frames import FrameStore
-from migration.tables import Query, Role, key_columns, role_of
+from migration.tables import PartitionColumn, Query, Role, key_columns, role_of, rows_of_partition
 from migration.warehouse.bookkeeping import Bookkeeping
 
 KEYS_SHOWN = 10
@@ -179,18 +179,19 @@ def share(part: sa.ColumnElement[bool], whole: sa.ColumnElement[bool] | None = N
     return sa.cast(sa.func.count().filter(matching), sa.Numeric) / sa.func.nullif(counted, 0)
 
 
-def in_partition(table: sa.Table, column: str | None, scope: Scope) -> sa.ColumnElement[bool]:
+def in_partition(table: sa.Table, column: PartitionColumn | None, scope: Scope) -> sa.ColumnElement[bool]:
     """The condition that a row of a table is in the scope's partition, or in one of its partitions."""
     if column is None or (scope.partition is None and scope.partitions is None):
         return sa.true()
-    kind = table.c[column].type
     if scope.partition is not None:
-        return table.c[column] == sa.cast(scope.partition, kind)
-    return table.c[column] == sa.any_(sa.cast(list(scope.partitions or ()), sa.ARRAY(kind)))
+        return rows_of_partition(table, column, scope.partition)
+    if isinstance(column, str):
+        return table.c[column] == sa.any_(sa.cast(list(scope.partitions or ()), sa.ARRAY(table.c[column].type)))
+    return sa.or_(sa.false(), *(column(table, key) for key in scope.partitions or ()))
 
 
 def conservation(
-    name: str, target: sa.Table, *, partition_column: str | None = None, ledger_of_loaded: bool = True
+    name: str, target: sa.Table, *, partition_column: PartitionColumn | None = None, ledger_of_loaded: bool = True
 ) -> Check:
     """Source = loaded + merged + rejected + skipped, from three counts that share no code.
 
@@ -206,14 +207,8 @@ def conservation(
 
     def measure(scope: Scope) -> Query:
         counts = _ledger_counts(scope, target).cte("counts")
-        export = next((c for c in target.columns if role_of(c) is Role.EXPORT), None)
-        mine = sa.true() if export is None else export == scope.export.export_id
-        held = (
-            sa.select(sa.func.count())
-            .select_from(target)
-            .where(mine, in_partition(target, partition_column, scope))
-            .scalar_subquery()
-        )
+        here = in_partition(target, partition_column, scope)
+        held = _of_export(target, scope).where(here).scalar_subquery()
         loaded = counts.c.loaded if ledger_of_loaded else held
         others = counts.c.merged + counts.c.rejected + counts.c.skipped
         return sa.select(
@@ -233,6 +228,26 @@ def conservation(
         blocking=True,
         kind="conservation",
     )
+
+
+def _of_export(target: sa.Table, scope: Scope) -> sa.Select[tuple[int]]:
+    """How many rows of a table are of the export.
+
+    Where a row names the export that last changed it, and not the last that held it, the ledger's keys tell.
+    """
+    roles = {role_of(c): c for c in target.columns}
+    rows = sa.select(sa.func.count())
+    if Role.WRITER not in roles:
+        mine = roles[Role.EXPORT] == scope.export.export_id if Role.EXPORT in roles else sa.true()
+        return rows.select_from(target).where(mine)
+    ledger = scope.books.ledger
+    loaded = sa.and_(
+        ledger.c.export_id == scope.export.export_id,
+        ledger.c.target_table == target.name,
+        ledger.c.outcome == "loaded",
+        ledger.c.target_key == sa.cast(key_columns(target)[0], sa.Text),
+    )
+    return rows.select_from(target.join(ledger, loaded))
 
 
 def _ledger_counts(scope: Scope, target: sa.Table) -> Query:
@@ -266,7 +281,7 @@ def unique(
     target: sa.Table,
     columns: Sequence[str] | None = None,
     *,
-    partition_column: str | None = None,
+    partition_column: PartitionColumn | None = None,
 ) -> Check:
     """No two rows share the columns (by default the primary key)."""
     by = [target.c[n] for n in columns] if columns else key_columns(target)
@@ -286,9 +301,16 @@ def unique(
     )
 
 
-def orphans(name: str, target: sa.Table, *, partition_column: str | None = None) -> Check:
-    """Every declared foreign key of the table finds its parent row."""
-    keys = sorted(target.foreign_keys, key=lambda key: key.parent.name)
+def orphans(
+    name: str,
+    target: sa.Table,
+    columns: Sequence[str] | None = None,
+    *,
+    partition_column: PartitionColumn | None = None,
+) -> Check:
+    """Every declared foreign key of the table, or of these columns, finds its parent row."""
+    named = [key for key in target.foreign_keys if columns is None or key.parent.name in columns]
+    keys = sorted(named, key=lambda key: key.parent.name)
 
     def dangling(key: sa.ForeignKey, scope: Scope) -> Query:
         parent = key.column.table.alias("parent")
@@ -322,7 +344,11 @@ def orphans(name: str, target: sa.Table, *, partition_column: str | None = None)
 
 
 def derived_checks(
-    target: sa.Table, declared: Sequence[Check], *, partition_column: str | None = None, ledger_of_loaded: bool = True
+    target: sa.Table,
+    declared: Sequence[Check],
+    *,
+    partition_column: PartitionColumn | None = None,
+    ledger_of_loaded: bool = True,
 ) -> tuple[Check, ...]:
     """The checks that a target table's declaration implies, less those that are declared under another name.
 

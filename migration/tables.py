@@ -4,7 +4,7 @@ DDL, CHECK constraints, the pandera schema, the Arrow schema of the COPY, the ca
 come from the SQLAlchemy table built here. What is written into a table lives in `migration.warehouse`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -27,13 +27,19 @@ NAMING = {
 
 
 Query = sa.Select[*tuple[Any, ...]]
+# Which rows of a table are in a partition: the column that holds its key, or the condition for a key.
+PartitionColumn = str | Callable[[sa.FromClause, str], sa.ColumnElement[bool]]
 
 
 class Role(StrEnum):
-    """What a column that is not business data is for; such columns are left out of fingerprints."""
+    """What a column that is not business data is for; such columns are left out of fingerprints.
+
+    `EXPORT` is the last export that held the row, `WRITER` the one that last changed it: a table has one of the two.
+    """
 
     FIRST_EXPORT = "first_export"
     EXPORT = "export"
+    WRITER = "writer"
     CHANGED_AT = "changed_at"
     SOURCE_ROW = "source_row"
     OTHER_WRITER = "other_writer"
@@ -201,6 +207,13 @@ def first_values(table: sa.Table, brought: Iterable[str]) -> list[sa.Column[Any]
     """Those of the columns brought by a load that steps own: written into new rows, left alone in known ones."""
     names = set(brought)
     return [c for c in table.columns if role_of(c) is Role.STEP and c.name in names]
+
+
+def rows_of_partition(table: sa.FromClause, column: PartitionColumn, key: str) -> sa.ColumnElement[bool]:
+    """The condition that a row of a table is in a partition."""
+    if isinstance(column, str):
+        return table.c[column] == sa.cast(key, table.c[column].type)
+    return column(table, key)
 
 
 def key_columns(table: sa.Table) -> list[sa.Column[Any]]:

@@ -28,7 +28,7 @@ from migration.exports.sources import SourceTable
 from migration.exports.verify import Export
 from migration.frames import FrameStore
 from migration.outcome import Tally
-from migration.tables import business_columns, key_columns, loaded_columns
+from migration.tables import PartitionColumn, business_columns, key_columns, loaded_columns, rows_of_partition
 from migration.warehouse.connect import translate
 from migration.warehouse.ddl import ensure_schema, lock_for_transaction, share_for_transaction
 from migration.warehouse.runlog import Gates, RunLog, Status, read_gates
@@ -47,14 +47,14 @@ class Partitioning:
 
     Attributes:
         definition: Dagster's partitions.
-        column: the target column that holds the partition's key.
+        column: the target column that holds the partition's key, or the condition for a key.
         frame: the staged frame that is split by the same keys; None = every partition that is asked for is run.
         independent: partitions are run, fail and are repaired by themselves, one run each, several at once. Otherwise
             one run takes many.
     """
 
     definition: dg.PartitionsDefinition
-    column: str
+    column: PartitionColumn
     frame: str | None = None
     independent: bool = False
 
@@ -121,8 +121,7 @@ class Declaration:
         """The condition that a row of the target belongs to a partition; always true without partitions."""
         if self.target is None or self.partitioning is None or partition is None:
             return sa.true()
-        column = self.target.c[self.partitioning.column]
-        return column == sa.cast(partition, column.type)
+        return rows_of_partition(self.target, self.partitioning.column, partition)
 
 
 @dataclass(frozen=True)

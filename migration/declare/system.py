@@ -15,7 +15,14 @@ from migration.checks import Check, Scope, derived_checks
 from migration.declare.asset import Declaration, Partitioning, Registers, Write, build_asset
 from migration.declare.loading import SourceLoad, stage_source
 from migration.declare.parts import RollBackPart
-from migration.declare.resolving import RawRecord, Resolution, ResolvedLoad, stage_resolved
+from migration.declare.resolving import (
+    DrivenLoad,
+    RawRecord,
+    Resolution,
+    ResolvedLoad,
+    stage_driven,
+    stage_resolved,
+)
 from migration.declare.run import RunFacts
 from migration.declare.step import Step, stage_labelled, tables_read
 from migration.errors import MissingSourceFile
@@ -61,6 +68,7 @@ class System:
         frame_makers: which asset makes a staged frame that is not named as its asset.
         stages: the stages of the migration, where one job does not do it all.
         roll_back_part: puts parts of an independent partition back, in systems that can.
+        export_name: name of the asset that verifies the export.
     """
 
     name: str
@@ -71,6 +79,7 @@ class System:
     frame_makers: dict[str, str] = field(default_factory=dict)
     stages: tuple[Stage, ...] = ()
     roll_back_part: RollBackPart | None = None
+    export_name: str = EXPORT_ASSET
 
     def add(self, declaration: Declaration) -> dg.AssetsDefinition:
         """Register a declaration and build its asset."""
@@ -120,7 +129,7 @@ class System:
         return self.add(
             Declaration(
                 system=self,
-                name=EXPORT_ASSET,
+                name=self.export_name,
                 description="One immutable export: its files, hashes, row counts and required keys are verified here.",
                 group=group,
                 kinds=frozenset({"file"}),
@@ -137,14 +146,14 @@ class System:
             ExportError: the export cannot be used.
             MissingSourceFile: the export asset has not verified it yet.
         """
-        if declaration.name == EXPORT_ASSET:
+        if declaration.name == self.export_name:
             folder = run.landing(self.name) / frames.export_id
             return verify_export(folder, self.name, self.sources)
         note = frames.read_note(EXPORT_NOTE)
         if note is None:
             raise MissingSourceFile(
                 f"Export {frames.export_id} has not been verified.",
-                f"Materialize {self.name}/{EXPORT_ASSET} for it first, or run {self.name}_migration.",
+                f"Materialize {self.name}/{self.export_name} for it first, or run {self.name}_migration.",
             )
         return Export.from_json(note)
 
@@ -307,7 +316,7 @@ class System:
         rules: Sequence[Rule],
         group: str,
         checks: Sequence[Check] = (),
-        upstream: Sequence[str] = (EXPORT_ASSET,),
+        upstream: Sequence[str] | None = None,
         is_secret: Callable[[str], bool] = lambda column: False,
         bulk: bool = False,
         ledger_of_loaded: bool = True,
@@ -327,7 +336,7 @@ class System:
                 lambda step: stage_source(step, load),
                 source,
                 group,
-                upstream,
+                (self.export_name,) if upstream is None else upstream,
                 checks,
                 ledger_of_loaded=ledger_of_loaded,
                 remembers_inputs=True,
@@ -344,9 +353,9 @@ class System:
         raw: RawRecord,
         newest: str,
         group: str,
-        resolve: Callable[[sa.Table, str], Resolution],
+        resolve: Callable[..., Resolution],
         checks: Sequence[Check] = (),
-        upstream: Sequence[str] = (EXPORT_ASSET,),
+        upstream: Sequence[str] | None = None,
         registers: Registers | None = None,
         **further: Any,
     ) -> Callable[[Callable[[pd.DataFrame], pd.DataFrame]], dg.AssetsDefinition]:
@@ -357,17 +366,59 @@ class System:
         """
 
         def declare(function: Callable[[pd.DataFrame], pd.DataFrame]) -> dg.AssetsDefinition:
-            load = ResolvedLoad(table, source, rules, function, resolve, raw, newest, **further)
+            load = ResolvedLoad(
+                table=table,
+                source=source,
+                rules=rules,
+                transform=function,
+                resolve=resolve,
+                raw=raw,
+                newest=newest,
+                **further,
+            )
             return self._add_table(
                 function,
                 table,
                 lambda step: stage_resolved(step, load),
                 source,
                 group,
-                upstream,
+                (self.export_name,) if upstream is None else upstream,
                 checks,
                 registers=registers,
                 # What runs after the upsert looks at more than the inputs.
+                remembers_inputs=load.after_upsert is None,
+            )
+
+        return declare
+
+    def driven_table(
+        self,
+        table: sa.Table,
+        *,
+        driver: sa.Table,
+        condition: sa.ColumnElement[bool],
+        source: SourceTable,
+        group: str,
+        checks: Sequence[Check] = (),
+        upstream: Sequence[str] = (),
+        **further: Any,
+    ) -> Callable[[Callable[..., Resolution]], dg.AssetsDefinition]:
+        """Declare a target table with one row for each row of another table that this export has loaded.
+
+        The function says what becomes of these rows, as the `resolve` of a `resolved_table` does; its stage holds
+        their keys. See `DrivenLoad` for the arguments; `source` is the legacy table that the driver's rows come from.
+        """
+
+        def declare(function: Callable[..., Resolution]) -> dg.AssetsDefinition:
+            load = DrivenLoad(table=table, resolve=function, driver=driver, condition=condition, **further)
+            return self._add_table(
+                function,
+                table,
+                lambda step: stage_driven(step, load),
+                source,
+                group,
+                [driver.name, *upstream],
+                checks,
                 remembers_inputs=load.after_upsert is None,
             )
 

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.schema import CreateSchema, DropSchema
 
 from migration.errors import Refused
-from migration.tables import business_columns, key_columns
+from migration.tables import PartitionColumn, business_columns, key_columns, rows_of_partition
 from migration.warehouse.ddl import ensure_schema, lock_for_transaction
 
 KEYS_SHOWN = 10
@@ -98,17 +98,16 @@ class Part:
     """The rows of one partition.
 
     Attributes:
-        column: name of the column that holds the partition's key.
+        column: the column that holds the partition's key, or the condition for a key.
         key: the partition.
     """
 
-    column: str
+    column: PartitionColumn
     key: str
 
     def rows_of(self, table: sa.Table) -> sa.Subquery:
         """The rows of a table that belong to the partition."""
-        column = table.c[self.column]
-        return sa.select(table).where(column == sa.cast(self.key, column.type)).subquery()
+        return sa.select(table).where(rows_of_partition(table, self.column, self.key)).subquery()
 
 
 def compare_with_live(
