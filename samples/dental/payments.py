@@ -48,7 +48,7 @@ _rate = sometimes(3, 1, dirt.KEPT_RATES)
 _lost_rate = sometimes(269, 4, dirt.LOST_RATES)
 _flag = flags(9, 2)
 _lost_flag = sometimes(313, 7, dirt.LOST_BOOLEANS)
-_installments = sometimes(5, 2, dirt.DOCUMENTS)
+_installments = sometimes(5, 2, dirt.CARD_DOCUMENTS)
 _lost_installments = sometimes(337, 6, dirt.LOST_DOCUMENTS)
 _doctor = sometimes(283, 8, dirt.fixed(dirt.DANGLING, 1, "Dr. Sample"))
 _office = sometimes(251, 3, dirt.fixed(dirt.DANGLING, "main"))
@@ -61,7 +61,7 @@ _last = sometimes(
         *dirt.fixed(None, "xx", "", 42, 7, "0"),
     ),
 )
-_whole_card = sometimes(61, 8, dirt.fixed(*dirt.PANS, 4111111111111111))
+_whole_card = sometimes(61, 8, dirt.fixed(*dirt.PANS, 4242424242424242))
 _attempts = sometimes(23, 6, dirt.fixed(None, -1, "2", "", "many"))
 
 
