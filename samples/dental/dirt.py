@@ -25,7 +25,7 @@ from samples.booking.dirt import (
 )
 from samples.writing import Record
 
-__all__ = ["ABSENT", "DANGLING", "KEPT_IDS", "NOT_OBJECTS", "TEXTS", "Kind", "fixed", "sometimes"]
+__all__ = ["ABSENT", "DANGLING", "KEPT_IDS", "NBSP", "NOT_OBJECTS", "TEXTS", "Kind", "fixed", "sometimes"]
 
 EMAIL_DOMAIN = "practice.example.test"
 PHONE_MARK = "+1555000"

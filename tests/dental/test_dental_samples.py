@@ -13,13 +13,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import pytest
 from upath import UPath
 
 from samples import DEFAULT_MONTH, default_export_id, dental, exported_at, month_after, next_sample, write_sample
 from samples.corruptions import table_file
 from samples.dental import dirt
-from samples.writing import FORMATS, SampleSpec
+from samples.writing import SampleSpec
 
 SMALL = 0.05
 GROUPS = ("patient", "doctor", "sales", "administrator", "master", "support", "billing", "export", "external")
@@ -37,6 +38,10 @@ def records(scale: float = 1, seed: int = 1, edition: int = 0) -> Rows:
     return {table.stem: list(table.records()) for table in dental.tables(spec(scale, seed, edition))}
 
 
+def objects(rows: list[Any]) -> list[dict[str, Any]]:
+    return [row for row in rows if isinstance(row, dict)]
+
+
 def read(folder: UPath) -> Rows:
     """The rows of a sample in JSON or JSON lines."""
     found = {}
@@ -51,7 +56,8 @@ def read(folder: UPath) -> Rows:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> UPath:
-    return write_sample("dental", UPath(tmp_path_factory.mktemp("landing")), default_export_id())
+    """A sample with few rows in the tables that no count is about."""
+    return write_sample("dental", UPath(tmp_path_factory.mktemp("landing")), default_export_id(), bulk=0.002)
 
 
 @pytest.fixture(scope="module")
@@ -344,10 +350,10 @@ def test_no_sample_has_a_lower_success_rate(scale: float, seed: int, edition: in
 # Bytes, volumes, formats ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("form", ["json", "csv"])
 def test_same_seed_gives_the_same_bytes(tmp_path: Path, form: str) -> None:
     one, two = (
-        write_sample("dental", UPath(tmp_path), name, scale=0.01, format=form, gzip=form == "jsonl") for name in "ab"
+        write_sample("dental", UPath(tmp_path), name, scale=0.01, format=form, gzip=form == "csv") for name in "ab"
     )
     assert {p.name: p.read_bytes() for p in one.iterdir()} == {p.name: p.read_bytes() for p in two.iterdir()}
     assert len(list(one.iterdir())) == len(dental.tables(spec())) + 1
@@ -401,14 +407,16 @@ def test_millions_of_rows_stream(stem: str) -> None:
 # Dirt -----------------------------------------------------------------------------------------------------------------
 
 
-def test_notifications_are_unsorted_and_in_many_ranges(folder: UPath, rows: Rows) -> None:
-    notifications = rows["dispatch_notification"]
-    ids = [key for row in notifications if isinstance(row, dict) and (key := key_of(row.get("id")))]
+def test_notifications_are_unsorted_and_in_many_ranges() -> None:
+    table = {table.stem: table for table in dental.tables(spec())}["dispatch_notification"]
+    notifications = list(table.records())
+    ids = [key for row in objects(notifications) if (key := key_of(row.get("id")))]
     assert len({key // 100_000 for key in ids}) > 10 and max(ids) > 10**9
     assert sum(a > b for a, b in itertools.pairwise(ids)) > len(ids) / 5
     assert len(ids) > len(set(ids)) and len(ids) < len(notifications)
     assert 60_000 < len(ids) < 61_000
-    assert 230 < table_file(folder, "dispatch_notification").stat().st_size / len(notifications) < 270
+    size = sum(len(msgspec.json.encode(row)) for row in objects(notifications)[:5_000]) / 5_000
+    assert 230 < size < 270
 
 
 def test_every_table_that_may_has_unusable_rows(counted: Counted) -> None:
