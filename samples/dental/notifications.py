@@ -22,15 +22,7 @@ COLUMNS = (
 _WIDEST_GAP, _RANGE_OF_IDS = 20, 1_200_000
 _FAR_ID = 1_234_567_890
 _COPIES = 25
-_TEMPLATES = (
-    "order_submitted",
-    "order_shipped",
-    "plan_ready",
-    "plan_approved",
-    "payment_due",
-    " reminder ",
-    "note_added",
-)
+_TEMPLATES = ("order_submitted", "order_shipped", "plan_ready", "plan_approved", "payment_due", " reminder ")
 
 _id = sometimes(67, 9, dirt.KEPT_IDS)
 _reference = sometimes(83, 6, dirt.KEPT_IDS)

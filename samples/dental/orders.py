@@ -29,20 +29,7 @@ FILE_COLUMNS = ("id", "uid", "name", "ext", "size", "type", "instruction_id", "c
 _COURSES = (1, 1, 2, 1, 3, 2, 1, 4, 7, 8, 1, "1", "2.0")
 _REMARKS = ("Please align the molars.", "Crowding in the lower arch.", "Check the bite, then print.", "As before.")
 _EXTENSIONS = (
-    ".stl",
-    ".JPG",
-    ".png",
-    " .dcm ",
-    ".zip",
-    ".pdf",
-    ".docx",
-    ".txt",
-    ".dxf",
-    ".gif",
-    "",
-    None,
-    ".xyz",
-    ".jpeg",
+    *(".stl", ".JPG", ".png", " .dcm ", ".zip", ".pdf", ".docx", ".txt", ".dxf", ".gif", "", None, ".xyz", ".jpeg"),
 )
 _STALE_ORDER = {"patient_id": dirt.DANGLING, "status": 4, "deleted": False}
 _NOBODY: tuple[Any, ...] = (dirt.DANGLING, "987654321", 199)

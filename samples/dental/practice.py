@@ -27,17 +27,7 @@ PATIENT_COLUMNS = (
 RATES = tuple(Decimal(rate) for rate in ("0.0825", "0.0000", "0.0625", "0.0875", "0.0700", "0.0951"))
 _STATES = ("CA", "tx", " NY", "Wa", "FL", "il", "NJ ", "AZ", "or")
 _COUNTRIES = (
-    "US",
-    "USA",
-    "U.S.A.",
-    "united states",
-    None,
-    "",
-    "United States of America",
-    "us",
-    "Canada",
-    "CA",
-    "Japan",
+    *("US", "USA", "U.S.A.", "united states", None, "", "United States of America", "us", "Canada", "CA", "Japan"),
 )
 _SUFFIXES = ("A", "B2", "JR", " S ", None, "", "7")
 _SEXES = (1, 2, 1, 2, "1", 2, 0, 1, None, 2, 9)
