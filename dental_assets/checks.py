@@ -11,10 +11,10 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from dental_assets import sources, tables
 from dental_assets.parsing.groups import SPECIALTIES, TEAMS
 from dental_assets.parsing.numbers import stated_amounts
-from migration.checks import Check, Scope, at_least, at_most, conservation, none_of, orphans, unique
+from migration.checks import Check, Scope, at_least, at_most, conservation, in_partition, none_of, orphans, unique
 from migration.exports.reading import read_batches
 from migration.outcome import Outcome
-from migration.tables import Query, key_columns
+from migration.tables import PartitionColumn, Query, key_columns
 from migration.warehouse.runlog import Status
 from migration.warehouse.upsert import key_json
 
@@ -68,21 +68,21 @@ def orphans_of(table: sa.Table) -> list[Check]:
     return [*found, orphans("fk_orphans", table, sorted(keys))] if keys else found
 
 
-def required_not_null(table: sa.Table) -> Check:
+def required_not_null(table: sa.Table, partition_column: PartitionColumn | None = None) -> Check:
     """No required column is empty."""
     required = [column for column in table.columns if not column.nullable]
     empty = sa.or_(*(column.is_(None) for column in required))
 
-    def measure(scope: Scope) -> Query:
-        return sa.select(sa.func.count().label("nulls")).select_from(table).where(empty)
+    def rows(scope: Scope) -> Query:
+        return sa.select(*key_columns(table)).where(empty, in_partition(table, partition_column, scope))
 
     return Check(
         "required_not_null",
         f"Every required column of {table.name} has a value.",
-        measure,
+        lambda scope: sa.select(sa.func.count().label("nulls")).select_from(rows(scope).subquery()),
         error=none_of("nulls"),
         blocking=True,
-        keys=lambda scope: sa.select(*key_columns(table)).where(empty),
+        keys=rows,
     )
 
 
@@ -165,7 +165,12 @@ def counted(scope_books: Any, export_id: str, components: Sequence[str]) -> sa.S
 
 def percent(migrated: sa.ColumnElement[Any], source: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
     """A rate in percent with two decimals, halves up; NULL where there is no source."""
-    return sa.func.round(sa.cast(100 * migrated, sa.Numeric) / sa.func.nullif(source, 0), 2)
+    return two_decimals(sa.cast(100 * migrated, sa.Numeric) / sa.func.nullif(source, 0))
+
+
+def two_decimals(number: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    """A number with two decimals, halves up."""
+    return sa.func.round(number, 2, type_=sa.Numeric(6, 2))
 
 
 def success_rate(component: str) -> Check:

@@ -5,6 +5,8 @@ from dental_assets.assets.communication import doctor_notes, messages, team_comm
 from dental_assets.assets.finance import payment_operations, payments
 from dental_assets.assets.logistics import shipments
 from dental_assets.assets.medical import cases, files, orders, tasks, treatment_discussions
+from dental_assets.assets.notification_chunks import notification_chunks
+from dental_assets.assets.notifications import notifications
 from dental_assets.assets.people import doctor_offices, doctors, offices, patients, profiles
 from dental_assets.assets.reference import categories, export_validation, role_permissions, roles, storages, ware
 from dental_assets.assets.success_report import migration_success_report
@@ -55,6 +57,8 @@ defs = build_definitions(
         doctor_notes,
         team_communications,
         messages,
+        notification_chunks,
+        notifications,
         migration_success_report,
     ],
     AUTOMATION,

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 
 from dental_assets import card_checks, checks, tables
 from dental_assets.assets import DENTAL, REPORT
-from dental_assets.checks import MINIMUM_RATES, counted, percent
+from dental_assets.checks import MINIMUM_RATES, counted, percent, two_decimals
 from migration.declare.asset import Write
 from migration.declare.step import Step
 from migration.outcome import Outcome
@@ -27,13 +27,15 @@ _NUMBER, _RATE = sa.BigInteger, sa.Numeric(6, 2)
 
 def _components(step: Step, names: tuple[str, ...]) -> sa.CTE:
     """What became of components; one that was fed nothing has zeros."""
-    listed = sa.select(sa.func.unnest(sa.cast(list(names), sa.ARRAY(sa.Text))).label("component")).subquery()
+    listed = sa.select(
+        sa.func.unnest(sa.cast(list(names), sa.ARRAY(sa.Text)), type_=sa.Text).label("component")
+    ).subquery()
     rows = counted(step.books, step.export.export_id, names)
     return (
         sa.select(
             listed.c.component,
-            sa.func.coalesce(rows.c.source_count, 0).label("source_count"),
-            sa.func.coalesce(rows.c.migrated, 0).label("migrated"),
+            sa.cast(sa.func.coalesce(rows.c.source_count, 0), _NUMBER).label("source_count"),
+            sa.cast(sa.func.coalesce(rows.c.migrated, 0), _NUMBER).label("migrated"),
         )
         .select_from(listed.outerjoin(rows, rows.c.component == listed.c.component))
         .cte(f"components_{len(names)}_{names[0]}")
@@ -77,7 +79,7 @@ def migration_success_report(step: Step) -> Write:
     phase_7, phase_6 = _components(step, tuple(MINIMUM_RATES)), _components(step, PHASE_6)
     judged = _judged(phase_7)
     nothing = sa.cast(sa.null(), _NUMBER)
-    mean = sa.func.round(sa.func.avg(judged.c.success_rate), 2)
+    mean = two_decimals(sa.func.avg(judged.c.success_rate))
     both = sa.union_all(sa.select(phase_7), sa.select(phase_6)).subquery("both")
     rows = sa.union_all(
         sa.select(judged),
