@@ -291,21 +291,32 @@ class Draft:
     def _without_collisions(
         self, target: str, winners: list[tuple[Record, Row]], unique: Sequence[str]
     ) -> list[tuple[Record, Row]]:
-        """The rows that may stand beside those of older exports: of two with the same values the lowest id stays."""
+        """The rows that may stand beside those of older exports: of two with the same values the lowest id stays.
+
+        A stored row that this export holds, but does not load, gives way.
+        """
         stored = self.tables[target]
-        left = {record.pk: (record, row) for record, row in winners}
-        while True:
-            older = {pk: row for pk, row in stored.items() if pk not in left}
-            owners = {tuple(row[name] for name in unique): pk for pk, row in sorted(older.items(), reverse=True)}
-            lost = {pk: owner for pk, (_, row) in left.items() if (owner := owners.get(_of(row, unique), pk)) < pk}
-            if not lost:
-                break
-            for pk, owner in lost.items():
-                self._merge(target, left.pop(pk)[0], owner)
-        taken = {_of(row, unique) for _, row in left.values()}
-        for pk in [pk for pk, row in stored.items() if pk not in left and _of(row, unique) in taken]:
+        held = self.sources[winners[0][0].table.name].last if winners else {}
+        older = {_of(row, unique): pk for pk, row in stored.items() if pk not in held}
+        left: dict[Any, tuple[Record, Row]] = {}
+        for record, row in winners:
+            owner = older.get(_of(row, unique), record.pk)
+            if owner < record.pk:
+                self._merge(target, record, owner)
+            else:
+                left[_of(row, unique)] = record, row
+        loaded = {record.pk for record, _ in left.values()}
+        for pk, row in [(pk, row) for pk, row in stored.items() if pk not in loaded and _of(row, unique) in left]:
+            successor = left[_of(row, unique)][0]
+            self._rename(row["id"], key_of(successor.table.name, successor.pk))
             del stored[pk]
         return list(left.values())
+
+    def _rename(self, old: str, new: str) -> None:
+        """Let the rows that name a row name the one that took its place."""
+        for column in ("product_id", "team_id"):
+            for row in [row for table in self.tables.values() for row in table.values() if row.get(column) == old]:
+                row[column] = new
 
     def _put(self, target: str, record: Record, row: Row) -> None:
         table, pk = record.table.name, record.pk
