@@ -218,7 +218,7 @@ def _reconciled(scope: Scope) -> pd.DataFrame:
         sa.select(ledger.c.source_row, ledger.c.outcome).where(_of_ledger(scope, payments.name))
     ).all()
     became = {
-        outcome: stated[stated.index.isin([row for row, each in outcomes if each == outcome])].sum()
+        outcome: _sum(stated[stated.index.isin([row for row, each in outcomes if each == outcome])])
         for outcome in (Outcome.MERGED.value, Outcome.REJECTED.value)
     }
     loaded = sa.select(ledger.c.target_key).where(
@@ -228,11 +228,15 @@ def _reconciled(scope: Scope) -> pd.DataFrame:
         sa.cast(payments.c.id, sa.Text).in_(loaded)
     )
     figures = {
-        "source": Decimal(stated.sum()) - became[Outcome.MERGED.value],
-        "rejected": Decimal(became[Outcome.REJECTED.value]),
+        "source": _sum(stated) - became[Outcome.MERGED.value],
+        "rejected": became[Outcome.REJECTED.value],
         "loaded": Decimal(scope.connection.scalar(held) or 0),
     }
     return pd.DataFrame([figures | {"difference": figures["loaded"] + figures["rejected"] - figures["source"]}])
+
+
+def _sum(amounts: pd.Series) -> Decimal:
+    return sum(amounts, Decimal(0))
 
 
 payment_amount_reconciliation = Check(

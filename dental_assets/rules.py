@@ -4,6 +4,8 @@ Only what makes a row no row at all is judged while a file is read. Everything e
 which of the rows with the same id counts.
 """
 
+from typing import Any
+
 import sqlalchemy as sa
 
 from migration.declare.resolving import PROBLEM
@@ -19,7 +21,7 @@ KEYED = (
 OPTIONAL_TABLE_ABSENT = "OPTIONAL_TABLE_ABSENT"
 
 
-def missing(*columns: sa.ColumnElement[object]) -> Coded:
+def missing(*columns: sa.ColumnElement[Any]) -> Coded:
     """A row lacks something that it needs."""
     return "MISSING_REQUIRED", sa.or_(*(column.is_(None) for column in columns))
 

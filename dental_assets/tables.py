@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
+from migration.rollback import BULK, GOES_WITH
 from migration.tables import Role, above, at_least, between, one_of, target, target_metadata
 from migration.warehouse.bookkeeping import bookkeeping
 
@@ -106,7 +107,8 @@ def _times(*names: str) -> list[sa.Column[Any]]:
 
 def _parent(name: str, table: str, *, required: bool = True, **options: Any) -> sa.Column[Any]:
     key = sa.ForeignKey(f"{SCHEMA}.{table}.id")
-    return sa.Column(name, sa.Uuid, key, nullable=not required, **({"index": True} | options))
+    indexed: dict[str, Any] = {"index": True} | options
+    return sa.Column(name, sa.Uuid, key, nullable=not required, **indexed)
 
 
 def _one_of_each(*names: str) -> sa.UniqueConstraint:
@@ -521,7 +523,7 @@ notifications = target(
     *_written_by(),
     comment="Notifications that were sent",
 )
-notifications.info[LEGACY] = "legacy_notification_id"
+notifications.info |= {LEGACY: "legacy_notification_id", BULK: True}
 sa.Index("notifications_recipient_id_created_at_idx", notifications.c.recipient_id, notifications.c.created_at)
 
 notification_chunks = target(
@@ -532,6 +534,7 @@ notification_chunks = target(
     _whole("source_rows", required=True, comment="Rows of the chunk"),
     comment="The ranges of legacy ids that the notifications of an export were split into",
 )
+notification_chunks.info[GOES_WITH] = notification_chunks.name
 
 notification_progress = target(
     "notification_progress",
@@ -545,6 +548,7 @@ notification_progress = target(
     sa.Column("updated_at", _TIME, nullable=False, server_default=sa.func.now()),
     comment="How far each range of notifications has come",
 )
+notification_progress.info[GOES_WITH] = notifications.name
 
 # --- report -----------------------------------------------------------------------------------------------------------
 
@@ -560,3 +564,4 @@ migration_success_report = target(
     _text("status", required=True, info=one_of("COMPLETE", "BELOW_MINIMUM", "NO_SOURCE", "INFO")),
     comment="What became of each component, and of all",
 )
+migration_success_report.info[GOES_WITH] = migration_success_report.name

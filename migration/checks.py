@@ -230,7 +230,7 @@ def conservation(
     )
 
 
-def _of_export(target: sa.Table, scope: Scope) -> sa.Select[tuple[int]]:
+def _of_export(target: sa.Table, scope: Scope) -> sa.Select[int]:
     """How many rows of a table are of the export.
 
     Where a row names the export that last changed it, and not the last that held it, the ledger's keys tell.

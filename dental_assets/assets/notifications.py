@@ -101,18 +101,9 @@ def labelled_notifications(batch: RawBatch, known: Known) -> Labelled:
         for at, kind, is_rejected in zip(failed.index, kinds, rejected, strict=True)
     ]
     warned = passed[passed["warnings"].notna()]
-    with_warnings = label(
-        target, warned, Outcome.LOADED, reason=warned["warnings"], target_key=uuid_texts(warned["id"])
-    )
+    with_warnings = label(target, warned, Outcome.LOADED, reason=warned["warnings"], target_key=warned["id"])
     ledger = pd.concat([with_warnings, failed_ledger(target, failed)], ignore_index=True)
     return Labelled(passed, ledger, rejects(target, failed, raw))
-
-
-def uuid_texts(digits: pd.Series) -> pd.Series:
-    """UUIDs of 32 digits as PostgreSQL writes them."""
-    parts = ((0, 8), (8, 12), (12, 16), (16, 20), (20, 32))
-    first, *others = (digits.str.slice(*part) for part in parts)
-    return first.str.cat(others, sep="-")
 
 
 # --- a range as batches -----------------------------------------------------------------------------------------------
@@ -191,7 +182,7 @@ def _merged(rows: pd.DataFrame | None) -> pd.DataFrame:
     """Ledger rows, with the legacy id, of rows that a later one replaces."""
     rows = pd.DataFrame({"id": [], "source_row": []}, dtype="int64") if rows is None else rows
     key = rows["id"].astype(_INT)
-    into = uuid_texts(legacy_uuids(f"{SYSTEM}:{_SOURCE.name}:", key))
+    into = legacy_uuids(f"{SYSTEM}:{_SOURCE.name}:", key)
     named = rows.assign(source_pk=key.astype(TEXT))
     return label(notifications_.name, named, Outcome.MERGED, target_key=into).assign(id=rows["id"])
 
@@ -268,14 +259,18 @@ def notifications(step: Step) -> Write:
     key = str(step.partition)
     known, progress = _known(step), Progress.of(step, key)
     step.facts["resumed_after_batch"] = progress.batches
-    batches = (
-        unkeyed_batches(step, progress.batches) if key == UNKEYED else keyed_batches(step, key, progress.last_id or 0)
-    )
+    batches = _batches(step, key, progress)
     with ReadAhead((batch, labelled_notifications(batch.rows, known)) for batch in batches) as ready:
         for batch, labelled in ready:
             _commit(step, key, batch, labelled, progress)
     _take_counts(step, key, progress)
     return lambda: progress.write(step, key, DONE)
+
+
+def _batches(step: Step, key: str, progress: Progress) -> Iterator[Batch]:
+    if key == UNKEYED:
+        return unkeyed_batches(step, progress.batches)
+    return keyed_batches(step, key, progress.last_id or 0)
 
 
 def _known(step: Step) -> Known:

@@ -84,7 +84,8 @@ def profiles(rows: pd.DataFrame) -> pd.DataFrame:
         "created_at": timestamps(rows["date_joined"]),
         "last_login_at": timestamps(rows["last_login"]),
     }
-    return parsed_rows(rows, sources.auth_user, "legacy_user_id", columns)
+    no_text = {"BAD_TEXT": texts(rows["email"]).invalid}
+    return parsed_rows(rows, sources.auth_user, "legacy_user_id", columns, no_text)
 
 
 # --- offices ----------------------------------------------------------------------------------------------------------

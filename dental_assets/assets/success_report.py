@@ -1,5 +1,7 @@
 """The report on how much of each component was migrated."""
 
+from typing import Any
+
 import sqlalchemy as sa
 
 from dental_assets import card_checks, checks, tables
@@ -61,7 +63,7 @@ def _total(name: str, components: sa.FromClause) -> Query:
     return _information(name, source, migrated, percent(migrated, source))
 
 
-def _information(name: str, *figures: sa.ColumnElement[object]) -> Query:
+def _information(name: str, *figures: sa.ColumnElement[Any]) -> Query:
     return sa.select(sa.literal(name), *figures, sa.cast(sa.null(), _RATE), sa.literal(INFO))
 
 

@@ -49,12 +49,13 @@ _SHAPES = tuple(
 SUSPECT = "[2-6](?:[-. \u00a0]{0,2}[0-9]){12}"
 _SUSPECT = re.compile(SUSPECT)
 
+_FEWEST_DIGITS, _MOST_DIGITS = 13, 19
 _DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
 
 
 def is_card(digits: str) -> bool:
     """Whether digits are a card number: 13 to 19 of them, the first 2 to 6, and the check digit (Luhn) right."""
-    if not 13 <= len(digits) <= 19 or digits[0] not in "23456":
+    if not _FEWEST_DIGITS <= len(digits) <= _MOST_DIGITS or digits[0] not in "23456":
         return False
     odd = sum(int(digit) for digit in digits[-1::-2])
     return (odd + sum(_DOUBLED[int(digit)] for digit in digits[-2::-2])) % 10 == 0
@@ -152,8 +153,10 @@ def _card_end(written: str, start: int) -> int | None:
 
 
 def _is_card_number(value: Any) -> bool:
+    """Whether a JSON number is whole and its digits are a card number."""
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         return False
-    if isinstance(value, Decimal) and not (value.is_finite() and value.adjusted() < 19):
+    if isinstance(value, Decimal) and not (value.is_finite() and value.adjusted() < _MOST_DIGITS):
         return False
-    return is_card(format(abs(value), "d" if isinstance(value, int) else "f"))
+    digits = format(abs(value), "d") if isinstance(value, int) else format(value.copy_abs(), "f")
+    return digits.isdecimal() and is_card(digits)

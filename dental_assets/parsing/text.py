@@ -65,10 +65,10 @@ def spaced(value: Value) -> str | Problem:
 
 
 def email(value: Value) -> str | Problem:
-    """E-mail address in lower case; what has not the form of one is INVALID."""
+    """E-mail address in lower case; text that has not the form of one is INVALID, what is no text counts as NULL."""
     found = text(value)
     if isinstance(found, Problem):
-        return found
+        return Problem.NULL
     lower = found.lower()
     return lower if _EMAIL.fullmatch(lower) else Problem.INVALID
 
@@ -84,7 +84,7 @@ def spaced_texts(cells: pd.Series) -> Column:
 
 
 def emails(cells: pd.Series) -> Column:
-    """A column of e-mail addresses; what is none warns BAD_EMAIL, an array or object too."""
+    """A column of e-mail addresses; text that is none warns BAD_EMAIL."""
     return read_column(cells, pa.string(), email, "BAD_EMAIL")
 
 

@@ -11,6 +11,9 @@ NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "legacy-migrations")
 
 _DIGEST_BYTES = 20
 _UUID_BYTES = 16
+_UUID_CHARACTERS = 36
+_HYPHENS = (8, 13, 18, 23)
+_DIGITS = np.delete(np.arange(_UUID_CHARACTERS), _HYPHENS)
 _HEX = np.frombuffer(b"0123456789abcdef", dtype=np.uint8)
 
 
@@ -27,7 +30,7 @@ def legacy_uuids(prefix: str, keys: pd.Series) -> pd.Series:
         keys: int64, Arrow-backed; missing keys have no UUID.
 
     Returns:
-        An Arrow-backed text column with the same index: the UUIDs as 32 hexadecimal digits.
+        An Arrow-backed text column with the same index.
     """
     array = pa.array(keys, type=pa.int64(), from_pandas=True)
     array = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
@@ -36,10 +39,10 @@ def legacy_uuids(prefix: str, keys: pd.Series) -> pd.Series:
     uuids = digests.reshape(-1, _DIGEST_BYTES)[:, :_UUID_BYTES].copy()
     uuids[:, 6] = uuids[:, 6] & 0x0F | 0x50  # version 5
     uuids[:, 8] = uuids[:, 8] & 0x3F | 0x80  # the variant of RFC 4122
-    texts = np.empty((len(array), 2 * _UUID_BYTES), dtype=np.uint8)
-    texts[:, 0::2], texts[:, 1::2] = _HEX[uuids >> 4], _HEX[uuids & 15]
+    texts = np.full((len(array), _UUID_CHARACTERS), ord("-"), dtype=np.uint8)
+    texts[:, _DIGITS[0::2]], texts[:, _DIGITS[1::2]] = _HEX[uuids >> 4], _HEX[uuids & 15]
     fixed = pa.FixedSizeBinaryArray.from_buffers(
-        pa.binary(2 * _UUID_BYTES), len(array), [array.is_valid().buffers()[1], pa.py_buffer(texts)]
+        pa.binary(_UUID_CHARACTERS), len(array), [array.is_valid().buffers()[1], pa.py_buffer(texts)]
     )
     backed = pd.arrays.ArrowExtensionArray(pa.chunked_array([fixed.cast(pa.binary()).cast(pa.string())]))
     return pd.Series(backed, index=keys.index)
