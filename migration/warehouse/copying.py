@@ -73,7 +73,7 @@ def copy_arrow(
 
 def _csv(table: pa.Table) -> bytes | memoryview:
     sink = io.BytesIO()
-    # Where a column begins with an empty chunk, as `pd.concat` leaves it, Arrow 26 writes what its buffer happens to hold.
+    # Where a column begins with an empty chunk, as `pd.concat` leaves it, Arrow 26 writes garbage before the rows.
     pa_csv.write_csv(table.combine_chunks(), sink, _WRITE_OPTIONS)
     return sink.getbuffer()
 
