@@ -6,6 +6,7 @@ import uuid
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "legacy-migrations")
 
@@ -41,10 +42,10 @@ def legacy_uuids(prefix: str, keys: pd.Series) -> pd.Series:
     uuids[:, 8] = uuids[:, 8] & 0x3F | 0x80  # the variant of RFC 4122
     texts = np.full((len(array), _UUID_CHARACTERS), ord("-"), dtype=np.uint8)
     texts[:, _DIGITS[0::2]], texts[:, _DIGITS[1::2]] = _HEX[uuids >> 4], _HEX[uuids & 15]
-    fixed = pa.FixedSizeBinaryArray.from_buffers(
-        pa.binary(_UUID_CHARACTERS), len(array), [array.is_valid().buffers()[1], pa.py_buffer(texts)]
-    )
-    backed = pd.arrays.ArrowExtensionArray(pa.chunked_array([fixed.cast(pa.binary()).cast(pa.string())]))
+    offsets = np.arange(0, texts.size + 1, _UUID_CHARACTERS, dtype=np.int32)
+    strings = pa.StringArray.from_buffers(len(array), pa.py_buffer(offsets), pa.py_buffer(texts))
+    known = pc.call_function("if_else", [array.is_valid(), strings, pa.scalar(None, pa.string())])
+    backed = pd.arrays.ArrowExtensionArray(pa.chunked_array([known]))
     return pd.Series(backed, index=keys.index)
 
 
