@@ -349,7 +349,8 @@ def test_bad_values_are_warned_of(spoiled: View) -> None:
 
 
 def test_no_good_row_is_lost_beside_bad_ones(spoiled: View) -> None:
-    for target in TARGETS:
+    # Notifications that are plainly loaded have no line in the ledger.
+    for target in UNRANGED:
         ledger = [row for row in spoiled.rows("row_ledger") if row["target_table"] == target]
         good = [row for row in ledger if row["source_pk"].isdigit() and int(row["source_pk"]) < 900]
         outcomes = {row["outcome"] for row in good} | {"loaded", "skipped"}
