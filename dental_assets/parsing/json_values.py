@@ -1,24 +1,28 @@
 """JSON columns: objects and arrays, or texts that hold one."""
 
-from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import msgspec
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from dental_assets.parsing.cards import redacted_json
+from dental_assets.parsing.cards import SUSPECT, redacted_json
 from dental_assets.parsing.column import Column, read_column
 from dental_assets.parsing.problem import Problem
 from dental_assets.parsing.text import given, text
 from migration.exports.escapes import mend_escapes, without_nul
-from migration.parsing.cells import Value, from_json, to_json
+from migration.parsing.cells import Value, from_json, parse_each, to_json
 
 WITHHELD_KEYS = frozenset({"password", "card_bin"})
 
 # PostgreSQL's numeric ends a little later, on the side of small numbers.
 _MAX_EXPONENT = 10_000
+# What precedes the JSON text in the cell of an object or array; no text begins with it.
+JSON_TAG = "\x00j"
+_DOUBTFUL = rf'(?i)"(?:password|card_bin)"|[0-9]e[+-]?[0-9]{{4}}|{SUSPECT}'
 _BROKEN = (msgspec.MsgspecError, UnicodeError, InvalidOperation, RecursionError)
 
 
@@ -53,18 +57,29 @@ def json_texts(cells: pd.Series, *, redact: bool = False, nothing: str = "{}") -
         redact: take card numbers out.
         nothing: what stands for nothing given.
     """
-    clean: Callable[[Any], Any] = redacted_json if redact else lambda value: value
+
+    def cleaned(value: Any) -> str:
+        kept = without_withheld(value)
+        return to_json(redacted_json(kept) if redact else kept)
 
     def read(value: Value) -> str | Problem:
-        return Problem.NULL if given(value) is None else to_json(clean(without_withheld(_kept(value))))
+        found = structure(value)
+        if found is None:
+            return Problem.NULL if given(value) is None else Problem.INVALID
+        return cleaned(found)
 
-    def unusable(value: Value) -> bool:
-        return given(value) is not None and structure(value) is None
+    column = read_column(cells, pa.string(), read, "BAD_JSON", _quick_json)
+    unusable = column.invalid.to_numpy(dtype=bool)
+    if unusable.any():
+        raw = parse_each(cells[unusable], lambda value: cleaned({"raw": text(value)}))
+        column = replace(column, value=column.value.where(~unusable, raw.reindex(cells.index)))
+    return column.filled(nothing)
 
-    value = read_column(cells, pa.string(), read, "BAD_JSON").filled(nothing).value
-    return Column(value, read_column(cells, pa.bool_(), unusable, "BAD_JSON").value.astype(bool), "BAD_JSON")
 
-
-def _kept(value: Value) -> Any:
-    found = structure(value)
-    return {"raw": text(value)} if found is None else found
+def _quick_json(cells: pa.Array) -> pa.Array:
+    """Objects and arrays that are there as such, and hold nothing that has to go."""
+    plain = pc.call_function("starts_with", [cells], pc.MatchSubstringOptions(JSON_TAG))
+    doubtful = pc.call_function("match_substring_regex", [cells], pc.MatchSubstringOptions(_DOUBTFUL))
+    usable = pc.call_function("and_not", [plain, doubtful])
+    texts = pc.call_function("utf8_slice_codeunits", [cells], pc.SliceOptions(len(JSON_TAG)))
+    return pc.call_function("if_else", [usable, texts, pa.scalar(None, cells.type)]).cast(pa.string())
