@@ -60,7 +60,11 @@ def displaced_rows(step: "Step", table: sa.Table, resolved: sa.Table, pair: Sequ
     """The rows of older exports that the rows to be loaded take the place of."""
     key, loaded = key_columns(table)[0].name, resolved.alias("loaded")
     same = sa.and_(*(resolved.c[name] == table.c[name] for name in pair), resolved.c[key] != table.c[key])
-    stays = sa.select(sa.literal(1)).where(loaded.c[key] == table.c[key], loaded.c.code.is_(None)).exists()
-    taken = sa.and_(resolved.c.skip.is_(None), resolved.c.code.is_(None), sa.not_(stays))
+    stays = sa.select(sa.literal(1)).where(loaded.c[key] == table.c[key], _is_loaded(loaded)).exists()
+    taken = sa.and_(_is_loaded(resolved), sa.not_(stays))
     found = sa.select(table.c[key].label("old"), resolved.c[key].label("new")).select_from(resolved.join(table, same))
     return Displaced(table, step.gather(f"displaced_{table.name}", found.where(taken)))
+
+
+def _is_loaded(resolved: sa.FromClause) -> sa.ColumnElement[bool]:
+    return sa.and_(resolved.c.skip.is_(None), resolved.c.code.is_(None))

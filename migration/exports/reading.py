@@ -250,7 +250,7 @@ def read_batches(file: ExportFile, source: SourceTable, batch_rows: int = BATCH_
 
 
 def lines_of(batch: RawBatch) -> list[bytes]:
-    """The rows of a batch as JSON lines; what is no row is its text."""
+    """The rows of a batch as JSON lines; what is no row is its text, and what means null in CSV stays a text."""
     if isinstance(batch.records, LineRecords):
         return batch.records.lines
     kinds = batch.rows["malformed"].tolist()
