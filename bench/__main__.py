@@ -22,6 +22,7 @@ from typing import Any
 RUNS = int(os.environ.get("BENCH_RUNS", "3"))
 ROWS = int(os.environ.get("BENCH_ROWS", "1000000"))
 PAYMENTS = int(os.environ.get("BENCH_PAYMENTS", "1000000"))
+NOTIFICATIONS = int(os.environ.get("BENCH_NOTIFICATIONS", "1000000"))
 METER_SCALE = 30
 PORT = 3977
 
@@ -159,6 +160,33 @@ def bench_meter_load(home: Path) -> None:
         print(f"    {name:<25} {spread([load['steps'][name] for load in loads])} s, {rows[name]:,} rows")
 
 
+def bench_dental(home: Path) -> None:
+    """(j) notifications against COPY and to_sql, (k) their time per row at a fifth, memory."""
+    ours, copy = [], []
+    for _ in range(RUNS):
+        ours.append(measure(home, "bench.dental", "ours", str(NOTIFICATIONS)))
+        copy.append(measure(home, "bench.dental", "copy", str(NOTIFICATIONS)))
+    few = measure(home, "bench.dental", "ours", str(NOTIFICATIONS // 5))
+    pandas = measure(home, "bench.dental", "pandas", str(NOTIFICATIONS))
+    steps = [sum(run["steps"].values()) for run in ours]
+    ratios = [a / b["wall"] for a, b in zip(steps, copy, strict=True)]
+    outside = [run["wall"] - inside for run, inside in zip(ours, steps, strict=True)]
+    print(
+        f"{NOTIFICATIONS:,} notifications, {ours[0]['loaded']:,} loaded in {ours[0]['runs']} runs; {RUNS} times in turn"
+    )
+    print(f"(j) notifications / plain COPY + indexes {spread(ratios)}   steps {spread(steps)} s")
+    for name in ours[0]["steps"]:
+        print(f"    {name:<25} {spread([run['steps'][name] for run in ours])} s")
+    print(f"    outside the steps, all runs          {spread(outside)} s")
+    each, smaller = statistics.median(steps) / NOTIFICATIONS, sum(few["steps"].values()) / few["rows"]
+    naive = pandas["wall"] / pandas["rows"]
+    print(f"    to_sql, time per row / ours          {naive / each:.2f}, {pandas['rows']:,} rows")
+    print(
+        f"(k) time per row / at a fifth            {each / smaller:.2f}   {1e6 * each:.1f} and {1e6 * smaller:.1f} µs"
+    )
+    print(f"    peak memory                          {ours[-1]['peak_mb']} MB, at a fifth {few['peak_mb']} MB")
+
+
 @contextmanager
 def place_below(home: Path, name: str) -> Iterator[Path]:
     """A home of its own, whose server is stopped afterwards."""
@@ -199,8 +227,14 @@ def spread(values: Sequence[float]) -> str:
 
 
 def main() -> None:
-    """Measure everything, or what the arguments name: load, orchestration, dev, meter."""
-    parts = {"load": bench_load, "orchestration": bench_orchestration, "dev": bench_dev, "meter": bench_meter}
+    """Measure everything, or what the arguments name: load, orchestration, dev, meter, dental."""
+    parts = {
+        "load": bench_load,
+        "orchestration": bench_orchestration,
+        "dev": bench_dev,
+        "meter": bench_meter,
+        "dental": bench_dental,
+    }
     wanted = sys.argv[1:] or list(parts)
     home = Path(tempfile.mkdtemp(prefix="bench-"))
     try:

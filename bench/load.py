@@ -1,28 +1,22 @@
 """One measured load, in a process of its own: `python -m bench.load core|rerun|copy ROWS`; prints one JSON line."""
 
 import gzip
-import io
 import json
 import resource
 import sys
-import time
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import dagster as dg
 import msgspec
-import psycopg
-import sqlalchemy as sa
-from psycopg import sql
 
+from bench.copying import seconds_by_copy, table_as_csv
 from bench.payments import BENCH, export, metadata, payments, records, table
 from migration.automation import Automation, build_definitions, run_config
 from migration.declare.run import engine_of
 from migration.settings import read_settings
 from migration.tables import loaded_columns
-from migration.warehouse.copying import qualified
-from migration.warehouse.ddl import build_after_bulk, drop_for_bulk, ensure_schema
-from migration.warehouse.statistics import analyze
+from migration.warehouse.ddl import ensure_schema
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 _COLUMNS = [*(c.name for c in loaded_columns(table)), "first_export_id", "export_id"]
@@ -65,35 +59,10 @@ def load_by_copy(rows: int) -> dict[str, Any]:
     """The same rows, taken from the loaded table as CSV, by plain COPY into the same table, then its indexes."""
     settings = read_settings()
     engine = engine_of(settings.database_url, settings)
-    content = _table_as_csv(engine, rows)
+    path = Path(str(settings.landing)) / BENCH.name / f"rows-{rows}" / "payments.copy"
+    content = table_as_csv(engine, table, _COLUMNS, path)
     empty()
-    started = time.perf_counter()
-    with engine.begin() as connection:
-        drop_for_bulk(connection, table)
-        raw: psycopg.Connection[Any] = connection.connection.driver_connection  # type: ignore[assignment]
-        with raw.cursor() as cursor, cursor.copy(_copy_statement(connection, "FROM STDIN")) as copy:
-            while chunk := content.read(1 << 20):
-                copy.write(chunk)
-        build_after_bulk(connection, table)
-        analyze(connection, table)
-    return {"payments": time.perf_counter() - started}
-
-
-def _copy_statement(connection: sa.Connection, direction: Literal["FROM STDIN", "TO STDOUT"]) -> sql.Composed:
-    columns = sql.SQL(", ").join(sql.Identifier(name) for name in _COLUMNS)
-    return sql.SQL("COPY {} ({}) {} (FORMAT csv)").format(qualified(connection, table), columns, sql.SQL(direction))
-
-
-def _table_as_csv(engine: sa.Engine, rows: int) -> io.BufferedReader:
-    """The loaded rows as a CSV file beside the export, written once."""
-    path = Path(str(read_settings().landing)) / BENCH.name / f"rows-{rows}" / "payments.copy"
-    if not path.exists():
-        with engine.connect() as connection, path.open("wb") as file:
-            raw: psycopg.Connection[Any] = connection.connection.driver_connection  # type: ignore[assignment]
-            with raw.cursor() as cursor, cursor.copy(_copy_statement(connection, "TO STDOUT")) as copy:
-                for chunk in copy:
-                    file.write(chunk)
-    return path.open("rb")
+    return {"payments": seconds_by_copy(engine, table, _COLUMNS, content)}
 
 
 def empty() -> None:

@@ -47,16 +47,16 @@ def in_month(column: sa.ColumnElement[dt.date], partition: str) -> Condition:
     return sa.and_(sa.true(), *bounds)
 
 
-def months_of(column: sa.ColumnElement[dt.date]) -> Callable[[sa.Table, Sequence[str]], Condition]:
+def months_of(column: sa.ColumnElement[dt.date]) -> Callable[[sa.FromClause, Sequence[str]], Condition]:
     """How a table is split into partitions whose day is in this column."""
 
-    def rows_of(_table: sa.Table, partitions: Sequence[str]) -> Condition:
+    def rows_of(_table: sa.FromClause, partitions: Sequence[str]) -> Condition:
         return sa.or_(sa.false(), *(in_month(column, each) for each in partitions))
 
     return rows_of
 
 
-def of_bills_in(table: sa.Table, partitions: Sequence[str]) -> Condition:
+def of_bills_in(table: sa.FromClause, partitions: Sequence[str]) -> Condition:
     """How a table is split into partitions whose rows belong to bills."""
     bill = tables.bill_records
     mine = months_of(bill.c.billing_month)

@@ -30,17 +30,19 @@ def month_of(moment: sa.ColumnElement[object]) -> sa.ColumnElement[str]:
     return sa.func.to_char(sa.func.timezone("UTC", moment), "YYYY-MM")
 
 
-def booking_months(table: sa.Table, months: Sequence[str]) -> sa.ColumnElement[bool]:
+def booking_months(table: sa.FromClause, months: Sequence[str]) -> sa.ColumnElement[bool]:
     """The condition that a row's booking was made in one of these months."""
     return _through(table, tables.booking_core, "booking_key", "booking_created_at", months)
 
 
-def ingest_months(table: sa.Table, months: Sequence[str]) -> sa.ColumnElement[bool]:
+def ingest_months(table: sa.FromClause, months: Sequence[str]) -> sa.ColumnElement[bool]:
     """The condition that a row's event happened in one of these months."""
     return _through(table, tables.ingest_event_log, "event_key", "event_time_normalized", months)
 
 
-def _through(table: sa.Table, parent: sa.Table, key: str, moment: str, months: Sequence[str]) -> sa.ColumnElement[bool]:
+def _through(
+    table: sa.FromClause, parent: sa.Table, key: str, moment: str, months: Sequence[str]
+) -> sa.ColumnElement[bool]:
     """The condition on the parent's own rows, or on rows that name a row of it."""
     wanted = sa.any_(sa.cast(list(months), sa.ARRAY(sa.Text)))
     if table is parent:

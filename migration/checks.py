@@ -212,11 +212,9 @@ def conservation(
 
     def measure(scope: Scope) -> Query:
         counts = _ledger_counts(scope, target).cte("counts")
-        export = next((c for c in target.columns if role_of(c) is Role.EXPORT), None)
-        mine = sa.true() if export is None else export == scope.export.export_id
-        here = sa.and_(mine, in_partition(target, split_by, scope))
-        held = _count(target, here if derived is None else sa.and_(here, sa.not_(derived)))
-        extra = [] if derived is None else [_count(target, sa.and_(here, derived)).label("derived_rows")]
+        here = in_partition(target, split_by, scope)
+        held = _of_export(target, scope, here if derived is None else sa.and_(here, sa.not_(derived)))
+        extra = [] if derived is None else [_of_export(target, scope, sa.and_(here, derived)).label("derived_rows")]
         loaded = counts.c.loaded if ledger_of_loaded else held
         others = counts.c.merged + counts.c.rejected + counts.c.skipped
         return sa.select(
@@ -239,8 +237,24 @@ def conservation(
     )
 
 
-def _count(target: sa.Table, condition: sa.ColumnElement[bool]) -> sa.ScalarSelect[int]:
-    return sa.select(sa.func.count()).select_from(target).where(condition).scalar_subquery()
+def _of_export(target: sa.Table, scope: Scope, condition: sa.ColumnElement[bool]) -> sa.ScalarSelect[int]:
+    """How many rows of a table that meet a condition are of the export.
+
+    Where a row names the export that last changed it, and not the last that held it, the ledger's keys tell.
+    """
+    roles = {role_of(c): c for c in target.columns}
+    rows = sa.select(sa.func.count()).where(condition)
+    if Role.WRITER not in roles:
+        mine = roles[Role.EXPORT] == scope.export.export_id if Role.EXPORT in roles else sa.true()
+        return rows.select_from(target).where(mine).scalar_subquery()
+    ledger = scope.books.ledger
+    loaded = sa.and_(
+        ledger.c.export_id == scope.export.export_id,
+        ledger.c.target_table == target.name,
+        ledger.c.outcome == "loaded",
+        ledger.c.target_key == sa.cast(key_columns(target)[0], sa.Text),
+    )
+    return rows.select_from(target.join(ledger, loaded)).scalar_subquery()
 
 
 def _ledger_counts(scope: Scope, target: sa.Table) -> Query:
@@ -306,19 +320,22 @@ def unique(
 def orphans(
     name: str,
     target: sa.Table,
+    columns: Sequence[str] | None = None,
     *,
     split_by: SplitBy | None = None,
     counts: Callable[[sa.FromClause], sa.ColumnElement[bool]] = lambda rows: sa.true(),
 ) -> Check:
-    """Every declared foreign key of the table finds its parent row.
+    """Every declared foreign key of the table, or of some columns, finds its parent row.
 
     Args:
         name: name of the check.
         target: the target table.
+        columns: the columns of the foreign keys; None = all.
         split_by: how the rows of the target are split into partitions.
         counts: says of the rows of a table, of the target as of a parent, which ones count; by default all.
     """
-    keys = sorted(target.foreign_keys, key=lambda key: key.parent.name)
+    named = [key for key in target.foreign_keys if columns is None or key.parent.name in columns]
+    keys = sorted(named, key=lambda key: key.parent.name)
 
     def dangling(key: sa.ForeignKey, scope: Scope) -> Query:
         parent = key.column.table.alias("parent")

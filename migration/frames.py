@@ -5,7 +5,7 @@ frame or the one before, also on object stores that cannot rename. A dry run wri
 live frame only where it made none itself. Frames may be split by a key (a month), so that a partition reads its part.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -53,14 +53,14 @@ class FrameStore:
         return self.root / "dry_run" / (self.preview or self.run_id) if dry else self.root / self.export_id
 
     def write(
-        self, asset: str, parts: Iterable[tuple[str | None, pd.DataFrame]], schema: pa.Schema | None = None
+        self, asset: str, parts: Iterable[tuple[str | None, pd.DataFrame | pa.Table]], schema: pa.Schema | None = None
     ) -> FramePointer:
         """Write a frame and make it current.
 
         Args:
             asset: name of the asset that the frame belongs to.
-            parts: frames with the key of the part they belong to (None = the frame is not split), in any order and
-                any number per key; each goes to disk as it comes.
+            parts: frames (or Arrow tables of the schema) with the key of the part they belong to (None = the frame is
+                not split), in any order and any number per key; each goes to disk as it comes.
             schema: the columns to keep and their types; None = as the first part of each key has them.
         """
         folder = self._folder(dry=self.dry_run) / asset
@@ -133,8 +133,13 @@ class FrameStore:
             return _read_none(folder / pointer.run_id)
         return pa.concat_tables(tables).to_pandas(types_mapper=_mapped)
 
-    def batches(self, asset: str, part: str | None = None) -> Iterator[pd.DataFrame]:
-        """A frame, or one part of it, in the pieces that it was written in; a part without rows has none.
+    def tables(self, asset: str, part: str | None = None, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """A frame, or one part of it, in the pieces that it was written in, so that memory is bounded by the pieces.
+
+        Args:
+            asset: name of the asset that the frame belongs to.
+            part: key of the part; one without rows has no pieces. None = all parts.
+            columns: the columns to read; None = all.
 
         Raises:
             MissingFrame: the asset has not run for this export.
@@ -144,8 +149,12 @@ class FrameStore:
             if name not in pointer.rows:
                 continue
             with (folder / pointer.run_id / f"{name}.parquet").open("rb") as stored, pq.ParquetFile(stored) as file:
-                for group in range(file.num_row_groups):
-                    yield file.read_row_group(group).to_pandas(types_mapper=_mapped)
+                for place in range(file.num_row_groups):
+                    yield file.read_row_group(place, columns=None if columns is None else list(columns))
+
+    def batches(self, asset: str, part: str | None = None) -> Iterator[pd.DataFrame]:
+        """`tables` as frames."""
+        return (piece.to_pandas(types_mapper=_mapped) for piece in self.tables(asset, part))
 
 
 def _mapped(kind: pa.DataType) -> pd.ArrowDtype | None:
@@ -183,8 +192,9 @@ class _PartWriter:
         self._file = path.open("wb")
         self._writer: pq.ParquetWriter | None = None
 
-    def write(self, frame: pd.DataFrame) -> None:
-        table = pa.Table.from_pandas(frame, schema=self._schema, preserve_index=False)
+    def write(self, frame: pd.DataFrame | pa.Table) -> None:
+        is_table = isinstance(frame, pa.Table)
+        table = frame if is_table else pa.Table.from_pandas(frame, schema=self._schema, preserve_index=False)
         if self._writer is None:
             self._schema = table.schema
             self._writer = pq.ParquetWriter(self._file, table.schema)

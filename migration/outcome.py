@@ -131,6 +131,15 @@ class Tally:
         for codes, rows in warned.value_counts().items():
             self.warnings.update({code: int(rows) for code in str(codes).split(",")})
 
+    def count_reason(self, outcome: str, reason: str | None, rows: int) -> None:
+        """Count rows of an outcome by their reason code, skip rule or comma list of warning codes."""
+        if outcome == Outcome.REJECTED.value and reason is not None:
+            self.rejected_by[reason] += rows
+        elif outcome == Outcome.SKIPPED.value and reason is not None:
+            self.skipped_by[reason] += rows
+        elif outcome == Outcome.LOADED.value and reason is not None:
+            self.warnings.update(dict.fromkeys(reason.split(","), rows))
+
     def merge(self, other: "Tally") -> None:
         """Add the counts of another partition."""
         self.source_rows += other.source_rows

@@ -2,7 +2,8 @@
 
 Rows that somebody changed since the run stop the rollback with their keys, unless it is forced. A table may name rows
 that stay whatever happens (`keep_on_rollback` in its info), such as those a person has completed by hand, and columns
-whose values stay in rows that are restored (`kept_columns`).
+whose values stay in rows that are restored (`kept_columns`). A report, or another table that is written without a
+change log and says of each row which export it is about, names the asset that its rows go with (`goes_with`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,6 +21,7 @@ from migration.tables import Role, key_columns, role_of
 from migration.warehouse.ddl import ensure_schema, lock_for_transaction
 from migration.warehouse.fingerprint import fingerprint_of, row_text
 from migration.warehouse.runlog import Status
+from migration.warehouse.upsert import key_json
 
 if TYPE_CHECKING:
     from migration.declare.system import System
@@ -29,6 +31,7 @@ ASSET = "rollback"
 KEEP = "keep_on_rollback"
 KEPT_COLUMNS = "kept_columns"
 BULK = "bulk"
+GOES_WITH = "goes_with"
 
 
 class RollbackRefused(MigrationError):
@@ -166,6 +169,9 @@ def _undo(connection: sa.Connection, system: "System", run_id: str, force: bool,
         report.restored.setdefault(table.name, {"deleted": 0, "restored": 0, "inserted": 0})["deleted"] += _delete_bulk(
             connection, system, table, run_id, force
         )
+    for table in system.metadata.sorted_tables:
+        if GOES_WITH in table.info:
+            _delete_with_asset(connection, system.books.run_log, table, run_id)
     for undo in reversed(undos):
         counts = report.restored.setdefault(undo.table.name, {"deleted": 0, "restored": 0, "inserted": 0})
         counts["deleted"] += undo.delete_inserted()
@@ -196,6 +202,9 @@ def _delete_bulk(connection: sa.Connection, system: "System", table: sa.Table, r
     """
     log = system.books.run_log
     exports = sa.select(log.c.export_id).where(log.c.run_id == run_id)
+    writer = next((c for c in table.columns if role_of(c) is Role.WRITER), None)
+    if writer is not None:
+        return _delete_written(connection, system, table, run_id, writer.in_(exports))
     first, last = (next(c for c in table.columns if role_of(c) is role) for role in (Role.FIRST_EXPORT, Role.EXPORT))
     updated = connection.scalar(sa.select(sa.func.count()).where(last.in_(exports), first.not_in(exports))) or 0
     if updated and not force:
@@ -204,6 +213,29 @@ def _delete_bulk(connection: sa.Connection, system: "System", table: sa.Table, r
             "Load the earlier export again instead, or force the rollback to delete only the rows that were new.",
         )
     return connection.execute(sa.delete(table).where(first.in_(exports))).rowcount
+
+
+def _delete_written(
+    connection: sa.Connection, system: "System", table: sa.Table, run_id: str, of_export: sa.ColumnElement[bool]
+) -> int:
+    """Delete what a run has copied into a table that logs no copied rows: rows that no run of the export has logged."""
+    log, change, keys = system.books.run_log, system.books.change, key_columns(table)
+    of_table = [each for each in system.declarations.values() if each.target is table]
+    ran = sa.select(log.c.partition).where(log.c.run_id == run_id, log.c.asset.in_([each.name for each in of_table]))
+    partitions = connection.scalars(ran).all()
+    mine = sa.or_(sa.false(), *(each.of_partition(partition) for each in of_table for partition in partitions))
+    logged = sa.select(sa.literal(1)).where(
+        change.c.table_name == table.name, change.c.row_key == key_json(table, keys)
+    )
+    return connection.execute(sa.delete(table).where(of_export, mine, sa.not_(logged.exists()))).rowcount
+
+
+def _delete_with_asset(connection: sa.Connection, log: sa.Table, table: sa.Table, run_id: str) -> None:
+    """Delete the rows of a table that go with an asset: those about the export, and the partition, that a run ran."""
+    ran = sa.and_(log.c.run_id == run_id, log.c.asset == table.info[GOES_WITH], log.c.export_id == table.c.export_id)
+    if "partition_key" in table.c:
+        ran = sa.and_(ran, sa.or_(log.c.partition.is_(None), log.c.partition == table.c.partition_key))
+    connection.execute(sa.delete(table).where(sa.select(sa.literal(1)).where(ran).exists()))
 
 
 def _refuse_if_changed(undos: Sequence["_TableUndo"], run_id: str) -> None:

@@ -30,10 +30,14 @@ Query = sa.Select[*tuple[Any, ...]]
 
 
 class Role(StrEnum):
-    """What a column that is not business data is for; such columns are left out of fingerprints."""
+    """What a column that is not business data is for; such columns are left out of fingerprints.
+
+    `EXPORT` is the last export that held the row, `WRITER` the one that last changed it: a table has one of the two.
+    """
 
     FIRST_EXPORT = "first_export"
     EXPORT = "export"
+    WRITER = "writer"
     CHANGED_AT = "changed_at"
     SOURCE_ROW = "source_row"
     OTHER_WRITER = "other_writer"
@@ -203,11 +207,11 @@ def first_values(table: sa.Table, brought: Iterable[str]) -> list[sa.Column[Any]
     return [c for c in table.columns if role_of(c) is Role.STEP and c.name in names]
 
 
-SplitBy = str | Callable[[sa.Table, Sequence[str]], sa.ColumnElement[bool]]
+SplitBy = str | Callable[[sa.FromClause, Sequence[str]], sa.ColumnElement[bool]]
 """How rows are split into partitions: by the column that holds the key, or by the condition to be in some of them."""
 
 
-def rows_of_partitions(table: sa.Table, split_by: SplitBy, keys: Sequence[str]) -> sa.ColumnElement[bool]:
+def rows_of_partitions(table: sa.FromClause, split_by: SplitBy, keys: Sequence[str]) -> sa.ColumnElement[bool]:
     """The condition that a row of a table is in one of these partitions."""
     if not isinstance(split_by, str):
         return split_by(table, keys)

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from upath import UPath
 
-from samples import billing, booking, meter, skynet
+from samples import billing, booking, dental, meter, skynet
 from samples.pools import month_after
 from samples.writing import SampleSpec, SampleSystem, publish
 
@@ -19,6 +19,7 @@ SYSTEMS: dict[str, SampleSystem] = {
     "meter": meter.SYSTEM,
     "booking": booking.SYSTEM,
     "billing": billing.SYSTEM,
+    "dental": dental.SYSTEM,
 }
 
 DEFAULT_MONTH = date(2026, 2, 1)
@@ -36,6 +37,7 @@ def write_sample(
     format: str = "json",
     gzip: bool = False,
     month: date = DEFAULT_MONTH,
+    bulk: Decimal | float | None = None,
 ) -> UPath:
     """Write the first sample export of a system.
 
@@ -48,6 +50,8 @@ def write_sample(
         format: `json`, `jsonl`, `csv` or `parquet`.
         gzip: compress every table's file.
         month: the reference month; only its year and month count.
+        bulk: share of the rows of tables that are far larger than the rest, 1 for all of them; by default the system's
+            own, small one. Only dental has such tables.
 
     Returns:
         The published folder.
@@ -56,7 +60,7 @@ def write_sample(
         FileExistsError: the export is there already; a published export is never touched.
         ValueError: unknown system or format, or an export id that no reader would see.
     """
-    spec = SampleSpec(seed, Decimal(str(scale)), exported_at(month), edition=0)
+    spec = SampleSpec(seed, Decimal(str(scale)), exported_at(month), edition=0, bulk=_share(bulk))
     return publish(_system(system), landing, export_id, spec, format=format, gzip=gzip)
 
 
@@ -70,6 +74,7 @@ def next_sample(
     format: str = "json",
     gzip: bool = False,
     month: date = DEFAULT_MONTH,
+    bulk: Decimal | float | None = None,
 ) -> UPath:
     """Write the export that follows, one month later, the first sample of the same seed, scale and month.
 
@@ -82,6 +87,7 @@ def next_sample(
         format: as in `write_sample`; it may differ from the first sample's.
         gzip: as in `write_sample`.
         month: the reference month of the FIRST sample.
+        bulk: the first sample's.
 
     Returns:
         The published folder.
@@ -90,7 +96,7 @@ def next_sample(
         FileExistsError: the export is there already.
         ValueError: unknown system or format, or an export id that no reader would see.
     """
-    spec = SampleSpec(seed, Decimal(str(scale)), exported_at(month_after(month)), edition=1)
+    spec = SampleSpec(seed, Decimal(str(scale)), exported_at(month_after(month)), edition=1, bulk=_share(bulk))
     return publish(_system(system), landing, export_id, spec, format=format, gzip=gzip)
 
 
@@ -102,6 +108,10 @@ def exported_at(month: date) -> datetime:
 def default_export_id(month: date = DEFAULT_MONTH) -> str:
     """The export id of a sample of a reference month, in the form that a refresh gives."""
     return f"{exported_at(month):%Y%m%dT%H%M%SZ}"
+
+
+def _share(bulk: Decimal | float | None) -> Decimal | None:
+    return None if bulk is None else Decimal(str(bulk))
 
 
 def _system(name: str) -> SampleSystem:

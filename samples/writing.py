@@ -52,12 +52,14 @@ class SampleSpec:
         scale: 1 is the real volume.
         exported_at: when the legacy system wrote the export.
         edition: 0 is the first export, 1 the one that follows it.
+        bulk: share of the rows of tables that are far larger than the rest; None is what the system writes by default.
     """
 
     seed: int
     scale: Decimal
     exported_at: datetime
     edition: int
+    bulk: Decimal | None = None
 
 
 @dataclass(frozen=True)

@@ -494,6 +494,9 @@ def sample(
     file_format: Annotated[FileFormat, typer.Option("--format", help="Format of the files.")] = "json",
     gzip: Annotated[bool, typer.Option("--gzip", help="Compress the files.")] = False,
     following: Annotated[bool, typer.Option("--next", help="The export a month later instead.")] = False,
+    bulk: Annotated[
+        float | None, typer.Option(min=0, help="Share of the rows of Dental's largest tables; 1 = all of them.")
+    ] = None,
 ) -> None:
     """Write a realistic, dirty sample export into the landing zone."""
     import samples  # not every installation that runs migrations has the samples
@@ -509,7 +512,9 @@ def sample(
         if (settings.landing / name / export_id).exists():
             output.print_line(f"{settings.landing / name / export_id} is there already")
             continue
-        path = write(name, settings.landing, export_id, seed=seed, scale=scale, format=file_format, gzip=gzip)
+        path = write(
+            name, settings.landing, export_id, seed=seed, scale=scale, format=file_format, gzip=gzip, bulk=bulk
+        )
         output.print_line(f"Wrote {path}")
 
 

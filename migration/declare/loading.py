@@ -88,7 +88,7 @@ def stage_source(step: Step, load: SourceLoad) -> Write:
 
 
 def _export_columns(table: sa.Table) -> list[sa.Column[Any]]:
-    return [c for c in table.columns if role_of(c) in (Role.FIRST_EXPORT, Role.EXPORT)]
+    return [c for c in table.columns if role_of(c) in (Role.FIRST_EXPORT, Role.EXPORT, Role.WRITER)]
 
 
 def _is_empty(connection: sa.Connection, table: sa.Table) -> bool:

@@ -2,7 +2,8 @@
 
 What a row says by itself is judged while the file is read; the rows that pass wait in a stage. There, in a constant
 number of statements, repeats are merged, parents are found by joins, and every row gets its outcome. Only for rows that
-a set has rejected is the file read once more, to keep them as they are.
+a set has rejected is the file read once more, to keep them as they are. A table may also be driven by the rows that
+another one has loaded; then there is no file to read.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +16,8 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from migration.declare.ahead import ReadAhead
+from migration.declare.displacing import Displaced, displaced_rows, merge_into_older
+from migration.declare.lookups import Lookup, stage_lookup
 from migration.declare.step import Step
 from migration.exports.reading import RawBatch
 from migration.exports.sources import SourceTable
@@ -45,41 +48,38 @@ class Resolution:
         computed: target columns that are not the staged column of their name.
         rejects: reason codes and the conditions that give them, in order: the first that holds decides.
         warnings: warning codes and the conditions that give them, for rows that are loaded.
+        skips: names of skip rules and their conditions, in order, asked before the reason codes.
+        first: of rows with the same natural key the first in this order survives; by default the lowest primary key.
     """
 
     joined: sa.FromClause
     computed: Mapping[str, sa.ColumnElement[Any]] = field(default_factory=dict)
     rejects: Sequence[tuple[str, sa.ColumnElement[bool]]] = ()
     warnings: Mapping[str, sa.ColumnElement[bool]] = field(default_factory=dict)
+    skips: Sequence[tuple[str, sa.ColumnElement[bool]]] = ()
+    first: Sequence[sa.ColumnElement[Any]] = ()
 
 
-@dataclass(frozen=True)
-class ResolvedLoad:
-    """How a target table is loaded from a source table whose rows name others.
+@dataclass(frozen=True, kw_only=True)
+class SetLoad:
+    """How a target table is loaded from staged rows that find their parents by set.
 
     Attributes:
         table: the target table, with one key column.
-        source: the source table.
-        rules: what is judged of each row by itself, in order.
-        transform: cells in; out come `source_row`, `source_pk`, `warnings`, the columns to stage (Arrow-backed), and
-            whatever the rules look at under names that end in `.problem`, besides `malformed`.
-        resolve: what becomes of the staged rows, given the stage and the id of the export.
-        raw: the JSON text of a record that is quarantined, given the record and its kind of malformation.
-        newest: of rows with the same key the one with the greatest value of this staged column survives, missing
-            values last, then the later row of the file.
-        merge_on: natural key in which loaded rows must differ; of equal ones the lowest primary key survives.
+        resolve: what becomes of the staged rows, given the stage, the id of the export and the staged lookups.
+        merge_on: natural key in which loaded rows must differ; of equal ones one survives, see `Resolution.first`.
+        older_by: target column by which rows of older exports, too, must differ in the natural key: of the two the
+            lower value stays. None = rows of older exports are not looked at.
+        lookups: source tables that are only looked into.
         before_upsert: runs before the rows are written, given the rows that will be.
         after_upsert: runs after the rows are written.
     """
 
     table: sa.Table
-    source: SourceTable
-    rules: Sequence[Rule]
-    transform: Callable[[pd.DataFrame], pd.DataFrame]
-    resolve: Callable[[sa.Table, str], Resolution]
-    raw: RawRecord
-    newest: str
+    resolve: Callable[..., Resolution]
     merge_on: Sequence[str] = ()
+    older_by: str | None = None
+    lookups: Sequence[Lookup] = ()
     before_upsert: Callable[[Step, sa.Table], None] | None = None
     after_upsert: Callable[[Step], None] | None = None
 
@@ -87,6 +87,44 @@ class ResolvedLoad:
     def key(self) -> sa.Column[Any]:
         """The target's key column."""
         return key_columns(self.table)[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResolvedLoad(SetLoad):
+    """How a target table is loaded from a source table whose rows name others.
+
+    Attributes:
+        source: the source table.
+        rules: what is judged of each row by itself, in order.
+        transform: cells in; out come `source_row`, `source_pk`, `warnings`, the columns to stage (Arrow-backed), and
+            whatever the rules look at under names that end in `.problem`, besides `malformed`.
+        raw: the JSON text of a record that is quarantined, given the record and its kind of malformation.
+        newest: of rows with the same key the one with the greatest value of this staged column survives, missing
+            values last, then the later row of the file.
+        absent_warning: the warning of an optional file that is not there.
+    """
+
+    source: SourceTable
+    rules: Sequence[Rule]
+    transform: Callable[[pd.DataFrame], pd.DataFrame]
+    raw: RawRecord
+    newest: str
+    absent_warning: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrivenLoad(SetLoad):
+    """How a target table is loaded from rows that another table has loaded from the same export.
+
+    The stage holds `id` (the driver's key), `source_row`, `source_pk` and `warnings`; everything else is computed.
+
+    Attributes:
+        driver: the other table.
+        condition: which of its rows.
+    """
+
+    driver: sa.Table
+    condition: sa.ColumnElement[bool]
 
 
 def stage_resolved(step: Step, load: ResolvedLoad) -> Write:
@@ -97,13 +135,44 @@ def stage_resolved(step: Step, load: ResolvedLoad) -> Write:
     stage = _staged(step, load, given=given)
     analyze(step.connection, stage)
     _merge_repeats(step, load, stage)
+    resolved, displaced = _decided(step, load, stage)
+    _quarantine(step, load, resolved)
+    step.tally_staged()
+    if load.absent_warning and not given:
+        step.tally.warnings[load.absent_warning] += 1
+    return lambda: _publish(step, load, resolved, displaced)
+
+
+def stage_driven(step: Step, load: DrivenLoad) -> Write:
+    """As `stage_resolved`, for rows that another table has loaded from the step's export."""
+    ledger, driver = step.books.ledger, load.driver
+    key = key_columns(driver)[0]
+    loaded = sa.and_(
+        ledger.c.export_id == step.export.export_id,
+        ledger.c.target_table == driver.name,
+        ledger.c.outcome == Outcome.LOADED.value,
+        ledger.c.target_key == sa.cast(key, sa.Text),
+    )
+    no_warnings = sa.cast(sa.null(), sa.Text).label("warnings")
+    found = sa.select(key.label("id"), ledger.c.source_row, ledger.c.source_pk, no_warnings)
+    stage = step.gather(load.table.name, found.select_from(driver.join(ledger, loaded)).where(load.condition))
+    step.tally.source_rows = step.connection.scalar(sa.select(sa.func.count()).select_from(stage)) or 0
+    resolved, displaced = _decided(step, load, stage)
+    step.tally_staged()
+    return lambda: _publish(step, load, resolved, displaced)
+
+
+def _decided(step: Step, load: SetLoad, stage: sa.Table) -> tuple[sa.Table, Displaced | None]:
+    """The rows that are loaded; every staged row has its outcome, and rows of older exports that must go are named."""
     resolved = _resolved(step, load, stage)
     _merge_pairs(step, load, resolved)
+    displaced = None
+    if load.older_by is not None:
+        step.facts["merged_into_older"] = _merge_older(step, load, stage, resolved)
+        displaced = displaced_rows(step, load.table, resolved, load.merge_on)
     _label(step, load, resolved)
-    _quarantine(step, load, resolved)
-    step.connection.execute(sa.delete(resolved).where(resolved.c.code.is_not(None)))
-    step.tally_staged()
-    return lambda: _publish(step, load, resolved)
+    step.connection.execute(sa.delete(resolved).where(resolved.c.skip.is_not(None)))
+    return resolved, displaced
 
 
 # --- from the file ----------------------------------------------------------------------------------------------------
@@ -143,7 +212,8 @@ def _no_rows(source: SourceTable) -> pd.DataFrame:
 
 
 def _create_stage(step: Step, load: ResolvedLoad, rows: pa.Table) -> sa.Table:
-    columns = [sa.Column(field.name, _sql_type(field.type)) for field in rows.schema]
+    types = {column.name: column.type for column in load.table.columns}
+    columns = [sa.Column(field.name, types.get(field.name, _sql_type(field.type))) for field in rows.schema]
     return create_stage(step.connection, columns, load.table.name)
 
 
@@ -168,20 +238,24 @@ def _merge_repeats(step: Step, load: ResolvedLoad, stage: sa.Table) -> None:
     _into_ledger(step, load, gone, Outcome.MERGED, sa.cast(gone.c[load.key.name], sa.Text))
 
 
-def _resolved(step: Step, load: ResolvedLoad, stage: sa.Table) -> sa.Table:
+def _resolved(step: Step, load: SetLoad, stage: sa.Table) -> sa.Table:
     """The staged rows with their final values, and with the reason code of those that are rejected."""
-    resolution = load.resolve(stage, step.export.export_id)
+    lookups = [stage_lookup(step, lookup) for lookup in load.lookups]
+    resolution = load.resolve(stage, step.export.export_id, *lookups)
     written = [*loaded_columns(load.table), *first_values(load.table, [*stage.c.keys(), *resolution.computed])]
-    own = [sa.Column(name, sa.Text) for name in ("source_pk", "warnings", "code")]
-    resolved = create_stage(
-        step.connection, [*written, sa.Column("source_row", sa.BigInteger), *own], f"resolved_{load.table.name}"
-    )
+    own = [sa.Column(name, sa.BigInteger) for name in ("source_row", "place")]
+    own += [sa.Column(name, sa.Text) for name in ("source_pk", "warnings", "skip", "code")]
+    resolved = create_stage(step.connection, [*written, *own], f"resolved_{load.table.name}")
     final = [resolution.computed[c.name] if c.name in resolution.computed else stage.c[c.name] for c in written]
-    code = _first_code(resolution.rejects)
+    skip = _first_code(resolution.skips)
+    code = sa.case((skip.is_(None), _first_code(resolution.rejects)))
+    place = sa.cast(sa.null(), sa.BigInteger)
+    if resolution.first:
+        place = sa.func.row_number().over(order_by=resolution.first)
     flags = [sa.case((condition, sa.literal(name))) for name, condition in resolution.warnings.items()]
     warnings = sa.func.concat_ws(",", stage.c.warnings, *flags)
-    rows = sa.select(*final, stage.c.source_row, stage.c.source_pk, sa.func.nullif(warnings, ""), code)
-    names = [*(c.name for c in written), "source_row", "source_pk", "warnings", "code"]
+    rows = sa.select(*final, stage.c.source_row, place, stage.c.source_pk, sa.func.nullif(warnings, ""), skip, code)
+    names = [c.name for c in (*written, *own)]
     step.connection.execute(
         sa.insert(resolved).from_select(names, rows.select_from(resolution.joined), include_defaults=False)
     )
@@ -195,39 +269,52 @@ def _first_code(rejecting: Sequence[tuple[str, sa.ColumnElement[bool]]]) -> sa.C
     return sa.case(*((condition, sa.literal(code)) for code, condition in rejecting))
 
 
-def _merge_pairs(step: Step, load: ResolvedLoad, resolved: sa.Table) -> None:
-    """Of loaded rows with the same natural key keep the lowest primary key; the others are merged into it."""
+def _merge_pairs(step: Step, load: SetLoad, resolved: sa.Table) -> None:
+    """Of loaded rows with the same natural key keep the first; the others are merged into it."""
     if not load.merge_on:
         return
     key = resolved.c[load.key.name]
     pair = [resolved.c[name] for name in load.merge_on]
-    survivor = sa.func.min(key).over(partition_by=pair).label("survivor")
-    ranked = sa.select(key.label("id"), survivor).where(resolved.c.code.is_(None)).subquery("ranked")
+    survivor = sa.func.first_value(key).over(partition_by=pair, order_by=(resolved.c.place, key)).label("survivor")
+    ranked = sa.select(key.label("id"), survivor).where(_passes(resolved)).subquery("ranked")
     losing = sa.and_(key == ranked.c.id, ranked.c.survivor != ranked.c.id)
     gone = sa.delete(resolved).where(losing).returning(*resolved.c, ranked.c.survivor).cte("gone")
     _into_ledger(step, load, gone, Outcome.MERGED, sa.cast(gone.c.survivor, sa.Text))
 
 
-def _label(step: Step, load: ResolvedLoad, resolved: sa.Table) -> None:
+def _passes(resolved: sa.Table) -> sa.ColumnElement[bool]:
+    return sa.and_(resolved.c.skip.is_(None), resolved.c.code.is_(None))
+
+
+def _merge_older(step: Step, load: SetLoad, stage: sa.Table, resolved: sa.Table) -> int:
+    """Merge rows into those of older exports that have the same natural key and come first; returns how many."""
+    assert load.older_by is not None  # noqa: S101 - only asked for where there is one
+    gone = merge_into_older(load.table, stage, resolved.alias("newer"), load.merge_on, load.older_by)
+    losing = sa.delete(resolved).where(resolved.c[load.key.name] == gone.c.loser, _passes(resolved))
+    merged = losing.returning(*resolved.c, gone.c.survivor).cte("gone")
+    return _into_ledger(step, load, merged, Outcome.MERGED, sa.cast(merged.c.survivor, sa.Text))
+
+
+def _label(step: Step, load: SetLoad, resolved: sa.Table) -> None:
     """Put the outcomes of the resolved rows into the ledger's stage."""
-    for outcome, which in (
-        (Outcome.LOADED, resolved.c.code.is_(None)),
-        (Outcome.REJECTED, resolved.c.code.is_not(None)),
+    for outcome, which, reason in (
+        (Outcome.LOADED, _passes(resolved), "warnings"),
+        (Outcome.REJECTED, resolved.c.code.is_not(None), "code"),
+        (Outcome.SKIPPED, resolved.c.skip.is_not(None), "skip"),
     ):
         rows = sa.select(*resolved.c).where(which).subquery("rows")
-        loaded = outcome is Outcome.LOADED
-        key = sa.cast(rows.c[load.key.name], sa.Text) if loaded else sa.cast(sa.null(), sa.Text)
-        _into_ledger(step, load, rows, outcome, key, rows.c.warnings if loaded else rows.c.code)
+        key = sa.cast(rows.c[load.key.name] if outcome is Outcome.LOADED else sa.null(), sa.Text)
+        _into_ledger(step, load, rows, outcome, key, rows.c[reason])
 
 
 def _into_ledger(
     step: Step,
-    load: ResolvedLoad,
+    load: SetLoad,
     rows: sa.FromClause,
     outcome: Outcome,
     target_key: sa.ColumnElement[Any],
     reason: sa.ColumnElement[Any] | None = None,
-) -> None:
+) -> int:
     ledger = step.outcomes.ledger
     columns = {
         "export_id": sa.literal(step.export.export_id, sa.Text),
@@ -241,13 +328,15 @@ def _into_ledger(
         "target_key": target_key,
     }
     found = sa.select(*(columns[name] for name in columns)).select_from(rows)
-    step.connection.execute(sa.insert(ledger).from_select(list(columns), found, include_defaults=False))
+    insert = sa.insert(ledger).from_select(list(columns), found, include_defaults=False)
+    return step.connection.execute(insert, execution_options={"preserve_rowcount": True}).rowcount
 
 
 def _quarantine(step: Step, load: ResolvedLoad, resolved: sa.Table) -> None:
     """Keep the rows that a set has rejected as they are in the file, which is read once more for them."""
     columns = (resolved.c.source_row, resolved.c.source_pk, resolved.c.code)
     rejected = step.connection.execute(sa.select(*columns).where(resolved.c.code.is_not(None))).all()
+    step.connection.execute(sa.delete(resolved).where(resolved.c.code.is_not(None)))
     if not rejected:
         return
     found = pd.DataFrame(rejected, columns=["source_row", "source_pk", "reason_code"]).set_index("source_row")
@@ -264,9 +353,11 @@ def _quarantine(step: Step, load: ResolvedLoad, resolved: sa.Table) -> None:
 # --- publishing -------------------------------------------------------------------------------------------------------
 
 
-def _publish(step: Step, load: ResolvedLoad, resolved: sa.Table) -> None:
+def _publish(step: Step, load: SetLoad, resolved: sa.Table, displaced: Displaced | None) -> None:
     if load.before_upsert is not None:
         load.before_upsert(step, resolved)
     step.upsert(load.table, resolved, loaded_columns(load.table), initial=first_values(load.table, resolved.c.keys()))
+    if displaced is not None:
+        displaced.remove(step)
     if load.after_upsert is not None:
         load.after_upsert(step)

@@ -220,6 +220,10 @@ class Step:
         analyze_if_stale(self.connection, table, changes.inserted)
         self.changes += changes
 
+    def count_inserted(self, rows: int) -> None:
+        """Count rows that were copied straight into a table."""
+        self.changes += Changes(inserted=rows)
+
     def gather(self, name: str, rows: "Query | sa.CompoundSelect[Any]") -> sa.Table:
         """Keep the rows of a statement in a temporary table of the transaction, under their columns' names."""
         columns = [sa.Column(column.name, column.type) for column in rows.selected_columns]
@@ -252,6 +256,10 @@ class Step:
         done = update_logged(self.connection, table, values, condition, self.books.change, self.run.run_id)
         self.changes += done
         return done.updated
+
+    def beside(self) -> "Step":
+        """A workbench for a transaction beside this one, for a step that commits in parts."""
+        return Step(self.run, self.books, self.export, self.frames, self.source, self.further_sources, self.partition)
 
     def scope(self) -> Scope:
         """What the step's checks may look at."""

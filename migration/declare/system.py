@@ -15,7 +15,14 @@ from migration.checks import Check, Scope, derived_checks
 from migration.declare.asset import Declaration, Partitioning, Registers, Write, build_asset
 from migration.declare.loading import SourceLoad, stage_source
 from migration.declare.parts import DeriveAgain, RollBackPart
-from migration.declare.resolving import RawRecord, Resolution, ResolvedLoad, stage_resolved
+from migration.declare.resolving import (
+    DrivenLoad,
+    RawRecord,
+    Resolution,
+    ResolvedLoad,
+    stage_driven,
+    stage_resolved,
+)
 from migration.declare.run import RunFacts
 from migration.declare.step import Step, stage_labelled, tables_read
 from migration.errors import MissingSourceFile
@@ -66,6 +73,7 @@ class System:
         further_facts: what a step tells the further columns of the run log, in systems that have them.
         guard: what must hold when any asset begins that has no guard of its own; raises otherwise.
         derive_again: computes again, after a rollback, what follows from restored rows and has no change log itself.
+        export_name: name of the asset that verifies the export.
     """
 
     name: str
@@ -79,6 +87,7 @@ class System:
     further_facts: Callable[[Step], Mapping[str, Any]] = lambda step: {}
     guard: Callable[[Step], None] | None = None
     derive_again: DeriveAgain | None = None
+    export_name: str = EXPORT_ASSET
 
     def add(self, declaration: Declaration) -> dg.AssetsDefinition:
         """Register a declaration and build its asset."""
@@ -141,7 +150,7 @@ class System:
         return self.add(
             Declaration(
                 system=self,
-                name=EXPORT_ASSET,
+                name=self.export_name,
                 description="One immutable export: its files, hashes, row counts and required keys are verified here.",
                 group=group,
                 kinds=frozenset({"file"}),
@@ -159,14 +168,14 @@ class System:
             ExportError: the export cannot be used.
             MissingSourceFile: the export asset has not verified it yet.
         """
-        if declaration.name == EXPORT_ASSET:
+        if declaration.name == self.export_name:
             folder = run.landing(self.name) / frames.export_id
             return verify_export(folder, self.name, self.sources)
         note = frames.read_note(EXPORT_NOTE)
         if note is None:
             raise MissingSourceFile(
                 f"Export {frames.export_id} has not been verified.",
-                f"Materialize {self.name}/{EXPORT_ASSET} for it first, or run {self.name}_migration.",
+                f"Materialize {self.name}/{self.export_name} for it first, or run {self.name}_migration.",
             )
         return Export.from_json(note)
 
@@ -339,7 +348,7 @@ class System:
         rules: Sequence[Rule],
         group: str,
         checks: Sequence[Check] = (),
-        upstream: Sequence[str] = (EXPORT_ASSET,),
+        upstream: Sequence[str] | None = None,
         is_secret: Callable[[str], bool] = lambda column: False,
         bulk: bool = False,
         ledger_of_loaded: bool = True,
@@ -359,7 +368,7 @@ class System:
                 lambda step: stage_source(step, load),
                 source,
                 group,
-                upstream,
+                (self.export_name,) if upstream is None else upstream,
                 checks,
                 ledger_of_loaded=ledger_of_loaded,
                 remembers_inputs=True,
@@ -376,9 +385,9 @@ class System:
         raw: RawRecord,
         newest: str,
         group: str,
-        resolve: Callable[[sa.Table, str], Resolution],
+        resolve: Callable[..., Resolution],
         checks: Sequence[Check] = (),
-        upstream: Sequence[str] = (EXPORT_ASSET,),
+        upstream: Sequence[str] | None = None,
         registers: Registers | None = None,
         **further: Any,
     ) -> Callable[[Callable[[pd.DataFrame], pd.DataFrame]], dg.AssetsDefinition]:
@@ -389,17 +398,59 @@ class System:
         """
 
         def declare(function: Callable[[pd.DataFrame], pd.DataFrame]) -> dg.AssetsDefinition:
-            load = ResolvedLoad(table, source, rules, function, resolve, raw, newest, **further)
+            load = ResolvedLoad(
+                table=table,
+                source=source,
+                rules=rules,
+                transform=function,
+                resolve=resolve,
+                raw=raw,
+                newest=newest,
+                **further,
+            )
             return self._add_table(
                 function,
                 table,
                 lambda step: stage_resolved(step, load),
                 source,
                 group,
-                upstream,
+                (self.export_name,) if upstream is None else upstream,
                 checks,
                 registers=registers,
                 # What runs after the upsert looks at more than the inputs.
+                remembers_inputs=load.after_upsert is None,
+            )
+
+        return declare
+
+    def driven_table(
+        self,
+        table: sa.Table,
+        *,
+        driver: sa.Table,
+        condition: sa.ColumnElement[bool],
+        source: SourceTable,
+        group: str,
+        checks: Sequence[Check] = (),
+        upstream: Sequence[str] = (),
+        **further: Any,
+    ) -> Callable[[Callable[..., Resolution]], dg.AssetsDefinition]:
+        """Declare a target table with one row for each row of another table that this export has loaded.
+
+        The function says what becomes of these rows, as the `resolve` of a `resolved_table` does; its stage holds
+        their keys. See `DrivenLoad` for the arguments; `source` is the legacy table that the driver's rows come from.
+        """
+
+        def declare(function: Callable[..., Resolution]) -> dg.AssetsDefinition:
+            load = DrivenLoad(table=table, resolve=function, driver=driver, condition=condition, **further)
+            return self._add_table(
+                function,
+                table,
+                lambda step: stage_driven(step, load),
+                source,
+                group,
+                [driver.name, *upstream],
+                checks,
                 remembers_inputs=load.after_upsert is None,
             )
 

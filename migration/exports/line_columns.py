@@ -87,6 +87,11 @@ class LineRecords(Sequence[Any]):
         self._text = text
         self._lines: list[bytes] | None = None
 
+    @property
+    def lines(self) -> list[bytes]:
+        """The lines as they are, without their line feeds."""
+        return self._split()
+
     def __len__(self) -> int:
         return len(self._split())
 

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from migration.errors import ExportFormatError, ManifestMismatch
 from migration.exports.blocks import Block
@@ -20,9 +21,9 @@ from migration.exports.find import ExportFile
 from migration.exports.json_rows import array_blocks, line_blocks
 from migration.exports.line_columns import LineColumns, LineRecords
 from migration.exports.parquet_rows import footer_rows, parquet_blocks
-from migration.exports.sources import SourceTable
+from migration.exports.sources import NOT_AN_OBJECT, UNPARSEABLE, SourceTable
 from migration.exports.stored import CHUNK_BYTES, StoredFile, file_sha256, storage_errors, whole_lines
-from migration.parsing.cells import cell_array
+from migration.parsing.cells import cell_array, from_json, to_json
 
 BATCH_ROWS = 20_000
 BATCH_BYTES = 16 << 20
@@ -201,12 +202,10 @@ class RowReader:
     def _frame(self, first: int, records: list[Any], kinds: list[str | None]) -> pd.DataFrame:
         rows = records
         if any(kinds):
-            rows = [record if kind is None else {} for record, kind in zip(records, kinds, strict=True)]
+            rows = [record if kind is None else None for record, kind in zip(records, kinds, strict=True)]
         nulls = frozenset(self._source.null_tokens_csv) if self._file.format == "csv" else frozenset()
         columns = {"source_row": pa.array(range(first, first + len(rows)), type=pa.int64())}
-        for name in self._source.columns:
-            values = [row.get(name) for row in rows]
-            columns[name] = cell_array([None if v in nulls else v for v in values] if nulls else values)
+        columns |= cells_of(self._source, rows, nulls)
         columns["malformed"] = pa.array(kinds, type=pa.string())
         return pa.table(columns).to_pandas()
 
@@ -217,6 +216,21 @@ def _framed(first: int, table: pa.Table) -> pd.DataFrame:
     numbers = pa.array(range(first, first + rows), type=pa.int64())
     malformed = pa.nulls(rows, pa.string())
     return table.add_column(0, "source_row", numbers).append_column("malformed", malformed).to_pandas()
+
+
+def cells_of(source: SourceTable, records: Sequence[Any], nulls: frozenset[str] = frozenset()) -> dict[str, pa.Array]:
+    """The columns of cells of records; what is no object has none.
+
+    Args:
+        source: the table that they are rows of.
+        records: the records.
+        nulls: texts that mean null.
+    """
+    rows = [record if isinstance(record, dict) else {} for record in records]
+    columns = {name: [row.get(name) for row in rows] for name in source.columns}
+    return {
+        name: cell_array([None if v in nulls else v for v in each] if nulls else each) for name, each in columns.items()
+    }
 
 
 def read_batches(file: ExportFile, source: SourceTable, batch_rows: int = BATCH_ROWS) -> Iterator[RawBatch]:
@@ -233,6 +247,53 @@ def read_batches(file: ExportFile, source: SourceTable, batch_rows: int = BATCH_
         MissingSourceFile: it is not there, or vanished before the iteration ended.
     """
     return RowReader(file, source).batches(batch_rows)
+
+
+def lines_of(batch: RawBatch) -> list[bytes]:
+    """The rows of a batch as JSON lines; what is no row is its text, and what means null in CSV stays a text."""
+    if isinstance(batch.records, LineRecords):
+        return batch.records.lines
+    kinds = batch.rows["malformed"].tolist()
+    return [_line_of(record, kind) for record, kind in zip(batch.records, kinds, strict=True)]
+
+
+def _line_of(record: Any, kind: Any) -> bytes:
+    is_text = isinstance(record, str) and kind != NOT_AN_OBJECT
+    return (record if is_text else to_json(record)).encode()
+
+
+class LineBatches:
+    """Rows that `lines_of` has given, as batches again.
+
+    Args:
+        source: the table that they are rows of.
+    """
+
+    def __init__(self, source: SourceTable) -> None:
+        self._source = source
+        self._columns = LineColumns(source)
+
+    def batch(self, source_rows: pa.Array, lines: pa.Array, malformed: pa.Array) -> RawBatch:
+        """A batch of rows.
+
+        Args:
+            source_rows: numbers of the rows, int64.
+            lines: the rows.
+            malformed: whether each is no row, but a text.
+        """
+        texts = lines.to_pylist()
+        table = None if pc.call_function("any", [malformed]).as_py() or not texts else self._read(texts)
+        records: Sequence[Any] = LineRecords(b"\n".join(texts))
+        if table is None:
+            kinds = [UNPARSEABLE if bad else None for bad in malformed.to_pylist()]
+            records = [line.decode() if bad else from_json(line) for line, bad in zip(texts, kinds, strict=True)]
+            self._columns.learn(records)
+            table = pa.table(cells_of(self._source, records) | {"malformed": pa.array(kinds, type=pa.string())})
+        return RawBatch(table.add_column(0, "source_row", source_rows).to_pandas(), records)
+
+    def _read(self, texts: list[bytes]) -> pa.Table | None:
+        table = self._columns.read(b"\n".join(texts))
+        return None if table is None else table.append_column("malformed", pa.nulls(len(texts), pa.string()))
 
 
 class _Keys:

@@ -114,7 +114,7 @@ class Upsert:
     def _insert(self, changed: sa.CTE) -> pg.Insert:
         names = [c.name for c in (*self.written, *self.initial)]
         values: list[sa.ColumnElement[Any]] = [changed.c[n] for n in names]
-        for role in (Role.FIRST_EXPORT, Role.EXPORT):
+        for role in (Role.FIRST_EXPORT, Role.EXPORT, Role.WRITER):
             column = self._column(role)
             if column is not None:
                 names.append(column.name)
@@ -124,13 +124,16 @@ class Upsert:
 
     def _assignments(self, insert: pg.Insert) -> dict[str, Any]:
         set_: dict[str, Any] = {c.name: insert.excluded[c.name] for c in self._others}
-        export, changed_at = self._column(Role.EXPORT), self._column(Role.CHANGED_AT)
+        export = self._column(Role.EXPORT)
         if export is not None:
             set_[export.name] = insert.excluded[export.name]
+        names = [c.name for c in business_columns(self._others)]
+        incoming = [insert.excluded[n] for n in names]
+        differs = sa.func.row(*(self.target.c[n] for n in names)).is_distinct_from(sa.func.row(*incoming))
+        writer, changed_at = self._column(Role.WRITER), self._column(Role.CHANGED_AT)
+        if writer is not None:
+            set_[writer.name] = sa.case((differs, insert.excluded[writer.name]), else_=writer) if names else writer
         if changed_at is not None:
-            names = [c.name for c in business_columns(self._others)]
-            incoming = [insert.excluded[n] for n in names]
-            differs = sa.func.row(*(self.target.c[n] for n in names)).is_distinct_from(sa.func.row(*incoming))
             set_[changed_at.name] = sa.case((differs, sa.func.now()), else_=changed_at) if names else changed_at
         return set_ or {k.name: insert.excluded[k.name] for k in self._keys}
 

@@ -135,3 +135,12 @@ def test_batches() -> None:
     frame = numbers(*range(5))
     assert [batch["n"].tolist() for batch in frame_batches(frame, 2)] == [[0, 1], [2, 3], [4]]
     assert list(frame_batches(frame.iloc[:0], 2)) == []
+
+
+def test_a_part_is_read_piece_by_piece_as_it_was_written(root: UPath) -> None:
+    pieces = [pa.table({"n": [1, 2], "t": ["a", "b"]}), pa.table({"n": [3], "t": ["c"]})]
+    schema = pieces[0].schema
+    store(root).write("a", [("k", pieces[0]), ("other", pieces[1]), ("k", pieces[1])], schema)
+    assert [piece.to_pydict() for piece in store(root).batches("a", "k", ["n"])] == [{"n": [1, 2]}, {"n": [3]}]
+    assert [piece.num_rows for piece in store(root).batches("a", "other")] == [1]
+    assert list(store(root).batches("a", "none")) == []

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,7 +13,7 @@ from upath import UPath
 from migration.errors import ExportFormatError
 from migration.exports.find import ExportFile
 from migration.exports.line_columns import LineColumns
-from migration.exports.reading import RowReader
+from migration.exports.reading import LineBatches, RowReader, lines_of
 from migration.exports.sources import SourceTable
 
 SOURCE = SourceTable("t", ("a", "b", "c"))
@@ -86,3 +87,29 @@ def test_a_column_of_decimals_is_left_to_the_exact_reader() -> None:
     reader = LineColumns(SOURCE)
     reader.learn([{"a": 1.5}])
     assert reader.read(b'{"b":"x"}\n') is None
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "json", "csv"])
+def test_rows_given_as_lines_come_back_as_they_were(kind: str) -> None:
+    contents = {
+        "jsonl": b'{"a":1,"b":"x","d":2.50}\n{"a":2,"c":[1,{"k":null}]}\n{"a":\n[1]\n{"b":true}\n',
+        "json": b'[{"a":1,"b":"x","d":2.50},{"a":2,"c":[1,{"k":null}]},[1],"x",{"b":true}]',
+        "csv": b'a,b,c\n1,x,\n2,"y\nz",3\n4,5\n',
+    }
+    path = PLACE / f"lines.{kind}"
+    path.write_bytes(contents[kind])
+    file = ExportFile(path, path.name, "t", "t", kind, gzipped=False)  # type: ignore[arg-type]
+    (batch,) = RowReader(file, SOURCE).batches()
+    malformed = batch.rows["malformed"].notna()
+    again = LineBatches(SOURCE).batch(
+        pa.array(batch.rows["source_row"]), pa.array(lines_of(batch), pa.large_binary()), pa.array(malformed)
+    )
+    columns = ["source_row", "a", "b", "c"]
+    good = ~malformed.to_numpy()
+    expected, found = (each.rows.loc[good, columns].astype(object) for each in (batch, again))
+    # A CSV text that means null is a text again.
+    assert found.where(found != "", None).equals(expected.where(expected.notna(), None))
+    assert again.rows["malformed"].notna().tolist() == malformed.tolist()
+    assert [again.records[at] for at in range(len(good)) if good[at]] == [
+        batch.records[at] for at in range(len(good)) if good[at]
+    ]

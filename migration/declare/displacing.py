@@ -1,0 +1,70 @@
+"""Natural keys across exports: what becomes of a row that comes under another id than an older export gave it.
+
+The lower legacy id stays. Where that is the older row, the new one is merged into it; where it is the new one, the
+older row goes, and rows that name it name the new one from then on. The table's natural key must be a deferrable
+constraint, because for a moment both rows are there.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from migration.tables import key_columns
+
+if TYPE_CHECKING:
+    from migration.declare.step import Step
+
+
+@dataclass(frozen=True)
+class Displaced:
+    """Rows of older exports that new rows take the place of.
+
+    Attributes:
+        table: the table.
+        rows: their keys (`old`), and those of the rows that take their place (`new`).
+    """
+
+    table: sa.Table
+    rows: sa.Table
+
+    def remove(self, step: "Step") -> None:
+        """Let the rows that name them name the new ones, then delete them; each change is logged."""
+        old, new = self.rows.c.old, self.rows.c.new
+        if not step.connection.scalar(sa.select(sa.func.count()).select_from(self.rows)):
+            return
+        children = [each for each in self.table.metadata.sorted_tables if each is not self.table]
+        naming = [key.parent for child in children for key in child.foreign_keys if key.references(self.table)]
+        for column in naming:
+            successor = sa.select(new).where(old == column).scalar_subquery()
+            step.update(column.table, {column.name: successor}, column.in_(sa.select(old)))
+        step.facts["displaced"] = step.delete(self.table, key_columns(self.table)[0].in_(sa.select(old)))
+
+
+def merge_into_older(
+    table: sa.Table, stage: sa.Table, newer: sa.FromClause, pair: Sequence[str], older_by: str
+) -> sa.Subquery:
+    """The new rows that older ones with the same natural key and a lower value of `older_by` make superfluous.
+
+    An older row whose own source row is in this export does not count: this export has decided about it.
+    """
+    key = key_columns(table)[0].name
+    decided = sa.select(sa.literal(1)).where(stage.c[key] == table.c[key]).exists()
+    same = sa.and_(*(newer.c[name] == table.c[name] for name in pair), newer.c[key] != table.c[key])
+    found = sa.select(newer.c[key].label("loser"), table.c[key].label("survivor")).select_from(newer.join(table, same))
+    return found.where(table.c[older_by] < newer.c[older_by], sa.not_(decided)).subquery("older")
+
+
+def displaced_rows(step: "Step", table: sa.Table, resolved: sa.Table, pair: Sequence[str]) -> Displaced:
+    """The rows of older exports that the rows to be loaded take the place of."""
+    key, loaded = key_columns(table)[0].name, resolved.alias("loaded")
+    same = sa.and_(*(resolved.c[name] == table.c[name] for name in pair), resolved.c[key] != table.c[key])
+    stays = sa.select(sa.literal(1)).where(loaded.c[key] == table.c[key], _is_loaded(loaded)).exists()
+    taken = sa.and_(_is_loaded(resolved), sa.not_(stays))
+    found = sa.select(table.c[key].label("old"), resolved.c[key].label("new")).select_from(resolved.join(table, same))
+    return Displaced(table, step.gather(f"displaced_{table.name}", found.where(taken)))
+
+
+def _is_loaded(resolved: sa.FromClause) -> sa.ColumnElement[bool]:
+    return sa.and_(resolved.c.skip.is_(None), resolved.c.code.is_(None))
