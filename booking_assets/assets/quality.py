@@ -1,6 +1,7 @@
 """The quality report of a batch: every gate and check with its figures, written for people and for machines."""
 
 import datetime as dt
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
@@ -16,10 +17,12 @@ from migration.checks import Judgement, judge
 from migration.declare.asset import Declaration, Write
 from migration.declare.code import code_digest
 from migration.declare.step import Step
+from migration.errors import SetupError
 from migration.report import asset_lines
 from migration.warehouse.runlog import Status
 
 BATCH_CODE_TAG = "PHASE2_BATCH_CODE"
+_NAME_OF_FOLDER = re.compile(r"\w[\w.-]*")
 _NUMBERS = (int, Decimal)
 _GOOD = (Status.SUCCESS.value, Status.DRY_RUN_OK.value)
 
@@ -60,7 +63,14 @@ def quality_report(step: Step) -> Write:
     """The quality of what is in the tables: gates, checks, figures and the exceptions that a person should see.
 
     Has no gates of its own: a batch that was blocked is what it reports on.
+
+    Raises:
+        SetupError: the code of the batch is no name of a folder.
     """
+    if not _NAME_OF_FOLDER.fullmatch(batch_code(step)):
+        raise SetupError(
+            f"The tag {BATCH_CODE_TAG} names no batch.", "Use letters, digits, dots, hyphens and underscores."
+        )
     # The report's own times are when it was made; nothing that is migrated follows from them.
     started = dt.datetime.now(dt.UTC)
     own = [_finding(judge(check, step.scope()), check.name) for check in checks.QUALITY_REPORT]

@@ -19,6 +19,7 @@ from migration.declare.resolving import RawRecord, Resolution, ResolvedLoad, sta
 from migration.declare.run import RunFacts
 from migration.declare.step import Step, stage_labelled, tables_read
 from migration.errors import MissingSourceFile
+from migration.explain import Teller
 from migration.exports.sources import SourceTable
 from migration.exports.verify import Export, verify_export
 from migration.frames import FrameStore
@@ -65,6 +66,7 @@ class System:
         roll_back_part: puts parts of an independent partition back, in systems that can.
         further_facts: what a step tells the further columns of the run log, in systems that have them.
         guard: what must hold when any asset begins that has no guard of its own; raises otherwise.
+        tellers: tables that explain target rows further.
     """
 
     name: str
@@ -77,6 +79,7 @@ class System:
     roll_back_part: RollBackPart | None = None
     further_facts: Callable[[Step], Mapping[str, Any]] = lambda step: {}
     guard: Callable[[Step], None] | None = None
+    tellers: tuple[Teller, ...] = ()
 
     def add(self, declaration: Declaration) -> dg.AssetsDefinition:
         """Register a declaration and build its asset."""

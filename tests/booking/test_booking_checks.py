@@ -94,7 +94,7 @@ def copied_without(missing: str) -> list[str]:
     for table in _COPIED:
         if table == missing:
             continue
-        named = [column.name for column in location().SYSTEM.metadata.tables[f"booking.{table}"].columns]
+        named = [str(column.name) for column in location().SYSTEM.metadata.tables[f"booking.{table}"].columns]
         changed = {"booking_key": _COPY, "booking_item_key": _COPY, "external_booking_ref": "'COPY'"}
         values = ", ".join((changed | {"export_id": "'20260101T000000Z'"}).get(name, name) for name in named)
         statements.append(
@@ -285,7 +285,7 @@ def test_every_check_is_broken_once() -> None:
 # --- figures ----------------------------------------------------------------------------------------------------------
 
 
-def measures(lab: Lab, connection: sa.Connection, asset: str, check: str) -> list[dict[str, Any]]:
+def measures(lab: Lab, connection: sa.Connection, asset: str, check: str) -> list[dict[Any, Any]]:
     """The measures of one check."""
     return judged(lab, connection)[(asset, check)].measures.to_dict("records")
 
