@@ -90,15 +90,15 @@ def quality_report(step: Step) -> Write:
 
 
 def _gates(step: Step) -> Iterator[Finding]:
-    """The assets that have not succeeded for this export."""
+    """The assets that have been run for this export: a gate is shut where the last run has not succeeded."""
     log = BOOKING.books.run_log
     mine = sa.and_(log.c.export_id == step.export.export_id, log.c.dry_run.is_(step.run.dry_run))
     mine = sa.and_(mine, log.c.asset != "quality_report")
     with step.run.engine.connect() as live:
         lines = asset_lines(live, BOOKING, mine)
     for line in lines:
-        if line.status not in _GOOD:
-            yield Finding(f"gate {line.asset}", {"rows": 0}, "", "ERROR", line.error or line.status)
+        level = None if line.status in _GOOD else "ERROR"
+        yield Finding(f"gate {line.asset}", {}, "", level, line.error or line.status)
 
 
 def _measured(step: Step) -> Iterator[Finding]:
