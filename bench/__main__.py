@@ -14,8 +14,9 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ ROWS = int(os.environ.get("BENCH_ROWS", "1000000"))
 PAYMENTS = int(os.environ.get("BENCH_PAYMENTS", "1000000"))
 NOTIFICATIONS = int(os.environ.get("BENCH_NOTIFICATIONS", "1000000"))
 METER_SCALE = 30
+BOOKING_SCALE = 10.0
 PORT = 3977
 
 
@@ -161,7 +163,7 @@ def bench_meter_load(home: Path) -> None:
 
 
 def bench_dental(home: Path) -> None:
-    """(j) notifications against COPY and to_sql, (k) their time per row at a fifth, memory."""
+    """(l) notifications against COPY and to_sql, (m) their time per row at a fifth, memory."""
     ours, copy = [], []
     for _ in range(RUNS):
         ours.append(measure(home, "bench.dental", "ours", str(NOTIFICATIONS)))
@@ -174,7 +176,7 @@ def bench_dental(home: Path) -> None:
     print(
         f"{NOTIFICATIONS:,} notifications, {ours[0]['loaded']:,} loaded in {ours[0]['runs']} runs; {RUNS} times in turn"
     )
-    print(f"(j) notifications / plain COPY + indexes {spread(ratios)}   steps {spread(steps)} s")
+    print(f"(l) notifications / plain COPY + indexes {spread(ratios)}   steps {spread(steps)} s")
     for name in ours[0]["steps"]:
         print(f"    {name:<25} {spread([run['steps'][name] for run in ours])} s")
     print(f"    outside the steps, all runs          {spread(outside)} s")
@@ -182,9 +184,46 @@ def bench_dental(home: Path) -> None:
     naive = pandas["wall"] / pandas["rows"]
     print(f"    to_sql, time per row / ours          {naive / each:.2f}, {pandas['rows']:,} rows")
     print(
-        f"(k) time per row / at a fifth            {each / smaller:.2f}   {1e6 * each:.1f} and {1e6 * smaller:.1f} µs"
+        f"(m) time per row / at a fifth            {each / smaller:.2f}   {1e6 * each:.1f} and {1e6 * smaller:.1f} µs"
     )
     print(f"    peak memory                          {ours[-1]['peak_mb']} MB, at a fifth {few['peak_mb']} MB")
+
+
+def bench_booking(home: Path, larger: float = BOOKING_SCALE) -> None:
+    """(j) the sample of the planning size and (k) a larger one, by row; memory; what is not in the steps."""
+    few, again = booking_at(home, 1.0, RUNS)
+    show_booking("j", 1.0, few)
+    walls = spread([run["wall"] for run in again])
+    print(f"    unchanged rerun                      {walls} s wall; rows written {again[-1]['written']}")
+    many, _ = booking_at(home, larger, 1)
+    show_booking("k", larger, many)
+    print(f"    time per row, larger / planning size {many[-1]['row_seconds'] / few[-1]['row_seconds']:.2f}")
+
+
+def booking_at(home: Path, scale: float, runs: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """First loads of a sample, each into an empty database, and their reruns."""
+    first, again = [], []
+    for number in range(runs):
+        with place_below(home, f"booking-{scale:g}-{number}") as place:
+            migrate(place, "sample", "booking", "--scale", f"{scale:g}", "--format", "jsonl", "--gzip")
+            first.append(measure(place, "bench.booking"))
+            again.append(measure(place, "bench.booking"))
+    for run in (*first, *again):
+        if run["failures"]:
+            sys.exit(f"Booking failed: {run['failures']}")
+    return first, again
+
+
+def show_booking(letter: str, scale: float, runs: list[dict[str, Any]]) -> None:
+    """The figures of first loads."""
+    outside = [(run["wall"] - run["inside"]) / run["wall"] for run in runs]
+    peak, rows = runs[-1]["peak_mb"], runs[-1]["rows"]
+    print(f"({letter}) Booking, scale {scale:g}, {rows:,} rows         {spread([run['wall'] for run in runs])} s wall")
+    print(f"    share outside the {runs[-1]['assets']} assets' steps   {spread(outside)}")
+    print(f"    time per row                         {spread([run['row_seconds'] * 1e6 for run in runs])} µs")
+    print(f"    peak memory                          {peak} MB")
+    for name, seconds in sorted(runs[-1]["steps"].items(), key=lambda step: -step[1])[:8]:
+        print(f"    {name:<25} {seconds:.2f} s")
 
 
 @contextmanager
@@ -227,15 +266,23 @@ def spread(values: Sequence[float]) -> str:
 
 
 def main() -> None:
-    """Measure everything, or what the arguments name: load, orchestration, dev, meter, dental."""
-    parts = {
+    """Measure everything, or what the arguments name: load, orchestration, dev, meter, booking, dental.
+
+    A number among them is the larger scale of Booking, such as in `booking 100`.
+    """
+    numbers = [float(word) for word in sys.argv[1:] if word.replace(".", "", 1).isdecimal()]
+    parts: dict[str, Callable[[Path], None]] = {
         "load": bench_load,
         "orchestration": bench_orchestration,
         "dev": bench_dev,
         "meter": bench_meter,
         "dental": bench_dental,
+        "booking": partial(bench_booking, larger=numbers[0] if numbers else BOOKING_SCALE),
     }
-    wanted = sys.argv[1:] or list(parts)
+    words = [word for word in sys.argv[1:] if not word.replace(".", "", 1).isdecimal()]
+    if set(words) - set(parts):
+        sys.exit(f"Choose among {', '.join(parts)}.")
+    wanted = words or list(parts)
     home = Path(tempfile.mkdtemp(prefix="bench-"))
     try:
         print(f"{os.cpu_count()} cores, Python {sys.version.split()[0]}")

@@ -40,10 +40,11 @@ ingest_event_log = (
     ),
 )
 
-_JUDGED = (*catalog_variant, *catalog_variant_rate, *ingest_event_log)
+JUDGED = (*catalog_variant, *catalog_variant_rate, *ingest_event_log)
+"""All rules that judge a row by itself."""
 
 COLUMNS: Mapping[str, str] = {
-    **{rule.code: rule.column for rule in _JUDGED if rule.column},
+    **{rule.code: rule.column for rule in JUDGED if rule.column},
     "REF_TOO_LONG": "booking_ref",
     "NO_VALID_TIMESTAMP": "created_at",
     "NO_TOUR_DATE": "tour_date",

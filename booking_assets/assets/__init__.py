@@ -1,6 +1,7 @@
 """The assets of Booking: one module per subject; merging looks at whole files, tables are written by month."""
 
 from booking_assets import sources, tables
+from booking_assets.decisions import TELLERS
 from booking_assets.staleness import refuse_stale
 from migration.declare.system import System
 
@@ -22,6 +23,7 @@ BOOKING = System(
     sources.ALL,
     frame_makers=dict.fromkeys(_OF_BRIDGE, "catalog_bridge"),
     guard=refuse_stale,
+    tellers=TELLERS,
 )
 
 SOURCE = "booking_source"

@@ -1,6 +1,7 @@
 """The quality report of a batch: every gate and check with its figures, written for people and for machines."""
 
 import datetime as dt
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
@@ -16,10 +17,12 @@ from migration.checks import Judgement, judge
 from migration.declare.asset import Declaration, Write
 from migration.declare.code import code_digest
 from migration.declare.step import Step
+from migration.errors import SetupError
 from migration.report import asset_lines
 from migration.warehouse.runlog import Status
 
 BATCH_CODE_TAG = "PHASE2_BATCH_CODE"
+_NAME_OF_FOLDER = re.compile(r"\w[\w.-]*")
 _NUMBERS = (int, Decimal)
 _GOOD = (Status.SUCCESS.value, Status.DRY_RUN_OK.value)
 
@@ -60,7 +63,14 @@ def quality_report(step: Step) -> Write:
     """The quality of what is in the tables: gates, checks, figures and the exceptions that a person should see.
 
     Has no gates of its own: a batch that was blocked is what it reports on.
+
+    Raises:
+        SetupError: the code of the batch is no name of a folder.
     """
+    if not _NAME_OF_FOLDER.fullmatch(batch_code(step)):
+        raise SetupError(
+            f"The tag {BATCH_CODE_TAG} names no batch.", "Use letters, digits, dots, hyphens and underscores."
+        )
     # The report's own times are when it was made; nothing that is migrated follows from them.
     started = dt.datetime.now(dt.UTC)
     own = [_finding(judge(check, step.scope()), check.name) for check in checks.QUALITY_REPORT]
@@ -80,15 +90,15 @@ def quality_report(step: Step) -> Write:
 
 
 def _gates(step: Step) -> Iterator[Finding]:
-    """The assets that have not succeeded for this export."""
+    """The assets that have been run for this export: a gate is shut where the last run has not succeeded."""
     log = BOOKING.books.run_log
     mine = sa.and_(log.c.export_id == step.export.export_id, log.c.dry_run.is_(step.run.dry_run))
     mine = sa.and_(mine, log.c.asset != "quality_report")
     with step.run.engine.connect() as live:
         lines = asset_lines(live, BOOKING, mine)
     for line in lines:
-        if line.status not in _GOOD:
-            yield Finding(f"gate {line.asset}", {"rows": 0}, "", "ERROR", line.error or line.status)
+        level = None if line.status in _GOOD else "ERROR"
+        yield Finding(f"gate {line.asset}", {}, "", level, line.error or line.status)
 
 
 def _measured(step: Step) -> Iterator[Finding]:

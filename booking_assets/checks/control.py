@@ -40,6 +40,7 @@ def _of_sources(scope: Scope) -> pd.DataFrame:
                 "last_date": _text(rows["tour_date"].max()),
                 "difference_rows": int(lost[rows.index].sum()),
                 "difference_cents": int(rows["cents"].where(lost[rows.index], 0).sum()),
+                "difference_dates": 0,
             }
             for source, rows in joined.groupby("source_table")
         ],
@@ -87,8 +88,9 @@ def _of_bookings(scope: Scope) -> pd.DataFrame:
             "cents": numbers["cents"],
             "first_date": both["first_date"].map(_text),
             "last_date": both["last_date"].map(_text),
-            "difference_rows": numbers["rows"] - numbers["stored_rows"] + dates.astype("int64"),
+            "difference_rows": numbers["rows"] - numbers["stored_rows"],
             "difference_cents": numbers["cents"] - numbers["stored_cents"],
+            "difference_dates": dates.astype("int64"),
         },
         dtype=object,
     )
@@ -103,5 +105,5 @@ control_totals = Check(
     "Rows, money by currency and month of travel, and first and last dates: what the sources add up to is loaded, "
     "merged or rejected, and what the merge decided is what the table holds, to the cent.",
     _measured,
-    error=none_of("difference_rows", "difference_cents"),
+    error=none_of("difference_rows", "difference_cents", "difference_dates"),
 )

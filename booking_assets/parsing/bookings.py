@@ -20,7 +20,7 @@ from booking_assets.parsing.statuses import (
 )
 from booking_assets.parsing.texts import cuts, raw_texts, texts, uppers
 from booking_assets.parsing.times import CLOCK, bali_dates, clocks, timestamps
-from booking_assets.parsing.warnings import cut, invalid
+from booking_assets.parsing.warnings import cut, invalid, without_ref
 from migration.parsing.vectors import Parsed, parse_vector
 
 SOURCE_LENGTH = 32
@@ -106,7 +106,8 @@ def _common(cells: pd.DataFrame, latest: dt.datetime, *, currency: str, pickup: 
             "meeting_point": raw_texts(cells["meeting_point"]).value,
         }
     )
-    return rows, invalid(**_named(read, currency)) | cut(main_contact_name=too_long)
+    warnings = invalid(**_named(read, currency)) | cut(main_contact_name=too_long) | without_ref(rows["ref"])
+    return rows, warnings
 
 
 def _named(read: dict[str, Parsed], currency: str) -> dict[str, Parsed]:

@@ -11,6 +11,7 @@ from migration.parsing.vectors import Parsed
 
 INVALID_PREFIX = "invalid_"
 CUT_PREFIX = "cut_"
+SYNTHETIC_REF = "synthetic_booking_ref"
 
 
 def invalid(**columns: Parsed) -> dict[str, pd.Series]:
@@ -22,6 +23,11 @@ def invalid(**columns: Parsed) -> dict[str, pd.Series]:
 def cut(**was_cut: pd.Series) -> dict[str, pd.Series]:
     """The warning `cut_<column>` of texts that were longer than their column, for those that have any."""
     return _met({CUT_PREFIX + name: flag for name, flag in was_cut.items()})
+
+
+def without_ref(refs: pd.Series) -> dict[str, pd.Series]:
+    """The warning of bookings without a reference, which get one made of their key, if there are any."""
+    return _met({SYNTHETIC_REF: refs.isna()})
 
 
 def joined_warnings(warnings: dict[str, pd.Series], rows: pd.DataFrame) -> pd.Series:

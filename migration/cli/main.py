@@ -395,7 +395,9 @@ def rejects(
 @app.command()
 def explain(
     system: System,
-    subject: Annotated[list[str], typer.Argument(help="row:17, SOURCE_TABLE row:17, or the key of a target row")],
+    subject: Annotated[
+        list[str], typer.Argument(help="row:17, SOURCE_TABLE row:17, the key of a target row, or TARGET_TABLE KEY")
+    ],
     export: KnowingExport = "",
     as_json: AsJson = False,
 ) -> None:
@@ -407,6 +409,7 @@ def explain(
         output.print_json([dataclasses.asdict(each) for each in found])
         return
     files = _files(settings, system, found[0].export_id)
+    shown: set[tuple[str, str | None]] = set()
     for each in found:
         table = each.source.split(" ")[0]
         why = " ".join(text for text in (each.reason, each.detail) if text)
@@ -417,6 +420,10 @@ def explain(
         if each.lost_to:
             output.print_line(f"    merged: {each.lost_to} was loaded instead")
         output.print_line(f"    export {each.export_id}, run {each.run_id}")
+        # What is said of a target row is said once, however many rows made it.
+        for says in each.further if (each.target, each.target_key) not in shown else ():
+            output.print_line("    ", ", ".join(f"{name} {value}" for name, value in says.items()))
+        shown.add((each.target, each.target_key))
 
 
 def coloured_outcome(outcome: str) -> Text:

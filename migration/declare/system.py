@@ -26,6 +26,7 @@ from migration.declare.resolving import (
 from migration.declare.run import RunFacts
 from migration.declare.step import Step, stage_labelled, tables_read
 from migration.errors import MissingSourceFile
+from migration.explain import Teller
 from migration.exports.sources import SourceTable
 from migration.exports.verify import Export, verify_export
 from migration.frames import FrameStore
@@ -74,6 +75,7 @@ class System:
         guard: what must hold when any asset begins that has no guard of its own; raises otherwise.
         derive_again: computes again, after a rollback, what follows from restored rows and has no change log itself.
         export_name: name of the asset that verifies the export.
+        tellers: tables that explain target rows further.
     """
 
     name: str
@@ -88,6 +90,7 @@ class System:
     guard: Callable[[Step], None] | None = None
     derive_again: DeriveAgain | None = None
     export_name: str = EXPORT_ASSET
+    tellers: tuple[Teller, ...] = ()
 
     def add(self, declaration: Declaration) -> dg.AssetsDefinition:
         """Register a declaration and build its asset."""

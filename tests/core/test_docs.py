@@ -17,11 +17,19 @@ import pytest
 import sqlalchemy as sa
 import typer
 
+import booking_assets
+import booking_assets.definitions as booking_definitions
+import booking_assets.tables as booking_tables
 import meter_assets
 import meter_assets.definitions as meter_definitions
 import meter_assets.tables as meter_tables
 import migration
 import skynet_assets
+from booking_assets import options as booking_options
+from booking_assets import rules as booking_rules
+from booking_assets import sources as booking_sources
+from booking_assets.assets.quality import BATCH_CODE_TAG
+from booking_assets.months import BOOKING_MONTH, INGEST_MONTH
 from meter_assets import options as meter_options
 from meter_assets import rollback as meter_rollback
 from meter_assets import rules as meter_rules
@@ -53,6 +61,7 @@ from skynet_assets.months import MONTHS
 
 # After the definitions: it looks at assets that they have declared.
 meter_automation = importlib.import_module("meter_assets.automation")
+booking_automation = importlib.import_module("booking_assets.automation")
 
 PROJECT = Path(__file__).resolve().parents[2]
 README = PROJECT / "README.md"
@@ -64,6 +73,7 @@ OPERATING = TEXTS[DOCS / "operating.md"]
 CHECKS = TEXTS[DOCS / "checks.md"]
 SKYNET = TEXTS[DOCS / "systems" / "skynet.md"]
 METER = TEXTS[DOCS / "systems" / "meter.md"]
+BOOKING = TEXTS[DOCS / "systems" / "booking.md"]
 
 SETTING = re.compile(r"(?:MIGRATION|SKYNET)(?:_[A-Z]+)+")
 REASON = re.compile(r"[A-Z]+(?:_[A-Z]+)+")
@@ -113,6 +123,9 @@ class Documented:
 BUILT = (
     Documented(SKYNET, SYSTEM, defs, AUTOMATION, skynet_assets),
     Documented(METER, meter_definitions.SYSTEM, meter_definitions.defs, meter_automation.AUTOMATION, meter_assets),
+    Documented(
+        BOOKING, booking_definitions.SYSTEM, booking_definitions.defs, booking_automation.AUTOMATION, booking_assets
+    ),
 )
 each_system = pytest.mark.parametrize("built", BUILT, ids=str)
 
@@ -178,7 +191,30 @@ def test_the_docs_name_no_job_of_meter_that_does_not_exist() -> None:
     assert shown - built.automated - built.groups - _ALSO_METER == set()
 
 
+# The same of Booking, whose tables, columns and files have the name of the system in their own.
+_ALSO_BOOKING = {
+    *(column.name for table in booking_tables.metadata.tables.values() for column in table.columns),
+    *(table.name for table in booking_tables.metadata.tables.values()),
+    *(source.name for source in booking_sources.ALL),
+    *(column for source in booking_sources.ALL for column in source.columns),
+    *(check.name for each in booking_definitions.SYSTEM.declarations.values() for check in each.checks),
+    *booking_definitions.SYSTEM.declarations,
+    *(str(month.name) for month in (BOOKING_MONTH, INGEST_MONTH)),
+    "booking_assets",
+    "booking__dry_run",
+}
+
+
+def test_the_docs_name_no_job_of_booking_that_does_not_exist() -> None:
+    built = BUILT[2]
+    shown = {word for text in TEXTS.values() for word in words(text) if word.startswith("booking_")}
+    assert shown - built.automated - built.groups - _ALSO_BOOKING == set()
+
+
 def test_every_run_option_is_documented() -> None:
+    assert (
+        undocumented(booking_options.BookingRun.model_fields.keys() - MigrationRun.model_fields.keys(), BOOKING) == []
+    )
     assert undocumented([*MigrationRun.model_fields, *RollbackConfig.model_fields], OPERATING) == []
     config = meter_automation.TenantRollbackConfig.model_fields
     assert undocumented([*meter_options.MeterRun.model_fields, *config], METER) == []
@@ -214,7 +250,7 @@ def _descendants(error: type[Exception]) -> Iterator[type[Exception]]:
 def test_every_refusal_is_documented() -> None:
     codes = {
         node.args[0].value
-        for module in sources_of("migration", "meter_assets")
+        for module in sources_of("migration", "meter_assets", "booking_assets")
         for node in ast.walk(module)
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Refused"
         if isinstance(node.args[0], ast.Constant)
@@ -249,6 +285,7 @@ def test_every_setting_is_documented() -> None:
     assert of_meter == {meter_automation.NIGHTLY_CONFIRM}
     assert set(re.findall(r"^\| `(METER_\w+)` \|", section("## Settings", OPERATING), re.MULTILINE)) == of_meter
     assert undocumented(of_meter, METER) == []
+    assert set(_read_from_environment("booking_assets")) == set()
 
 
 def _read_from_environment(package: str) -> Iterator[str]:
@@ -280,7 +317,7 @@ def test_the_docs_name_no_setting_that_does_not_exist() -> None:
 
 def _code_files() -> Iterator[Path]:
     yield PROJECT / "Makefile"
-    for package in ("migration", "skynet_assets", "meter_assets", "tests"):
+    for package in ("migration", "skynet_assets", "meter_assets", "booking_assets", "tests"):
         yield from (path for path in (PROJECT / package).rglob("*.py") if path != Path(__file__).resolve())
 
 
@@ -344,6 +381,29 @@ def test_every_check_of_meter_is_in_its_matrix() -> None:
     names = {check.name for each in meter_definitions.SYSTEM.declarations.values() for check in each.checks}
     assert undocumented((name for name in names if not name.endswith("_orphans")), matrix) == []
     assert "…_orphans" in matrix
+
+
+def test_every_check_of_booking_is_documented_as_it_is_declared() -> None:
+    text = section("## Checks", BOOKING)
+    rows = {tuple(cell.strip() for cell in line.strip("|").split("|")) for line in text.splitlines() if "|" in line}
+    declared = set()
+    for declaration in booking_definitions.SYSTEM.declarations.values():
+        for check in declaration.checks:
+            if check.name == f"{declaration.name}_key_unique":
+                continue  # said once
+            levels = ", ".join(name for name, limits in (("WARN", check.warn), ("ERROR", check.error)) if limits)
+            last = (check.limits_text(), levels, "yes" if check.blocking else "no")
+            declared.add((f"`{check.name}`", f"`{declaration.name}`", check.description, *last))
+    assert {row for row in rows if row[0].startswith("`")} == declared
+    assert "`…_key_unique`" in text
+
+
+def test_every_check_of_booking_is_in_its_matrix() -> None:
+    matrix = section("## Failure kind × check: Booking")
+    names = {check.name for each in booking_definitions.SYSTEM.declarations.values() for check in each.checks}
+    said_once = ("_key_unique", "_orphans")
+    assert undocumented((name for name in names if not name.endswith(said_once)), matrix) == []
+    assert all(f"…{name}" in matrix for name in said_once)
 
 
 # --- codes of rows ----------------------------------------------------------------------------------------------------
@@ -536,6 +596,32 @@ def test_every_code_in_capitals_of_meter_is_documented() -> None:
     codes = {text for text in constants("meter_assets") if REASON.fullmatch(text)}
     assert {"FIRST_INACTIVE", "LEGACY_IDENTITY", "EXPORT_SHRANK"} <= codes
     assert undocumented(codes, METER) == []
+
+
+# --- codes of Booking -------------------------------------------------------------------------------------------------
+
+
+def test_every_reason_code_of_booking_is_documented() -> None:
+    rejecting = {rule.code for rule in booking_rules.JUDGED if rule.outcome is Outcome.REJECTED}
+    shown = set(REASON.findall(section("## Reason codes", BOOKING)))
+    assert shown == rejecting | set(booking_rules.COLUMNS) - _SKIPPING | {
+        booking_rules.MALFORMED_ROW,
+        booking_rules.INVALID_PK,
+    }
+
+
+_SKIPPING = {rule.code for rule in booking_rules.JUDGED if rule.outcome is Outcome.SKIPPED}
+
+
+def test_every_code_in_capitals_of_booking_is_documented() -> None:
+    codes = {text for text in constants("booking_assets") if REASON.fullmatch(text)} - _STATUS_WORDS
+    assert {"SAME_IDENTITY", "NO_DRIVER", "ACTIVE_ITEMS", "UNKNOWN_SOURCE"} <= codes
+    assert undocumented(codes, BOOKING) == []
+    assert undocumented([BATCH_CODE_TAG], BOOKING) == []
+
+
+# What legacy systems or people write, and the tables' own vocabularies.
+_STATUS_WORDS = {"PARTIALLY_REFUNDED", "PENDING_PAYMENT", "NO_SHOW", "IN_REVIEW", "CATALOG_PRODUCT", "CATALOG_VARIANT"}
 
 
 # --- commands ---------------------------------------------------------------------------------------------------------

@@ -1,10 +1,12 @@
 """Explain: a source row or a target key to its outcomes, its file, and the row it lost to."""
 
+from dataclasses import replace
+
 import pytest
 import sqlalchemy as sa
 
 from migration.errors import SetupError
-from migration.explain import Explanation, explain
+from migration.explain import Explanation, Teller, explain
 from tests.core.tiny import SYSTEM, books, opened
 
 FIXED = {"source_table": "payments", "target_table": "t", "run_id": "r"}
@@ -87,3 +89,56 @@ def test_a_legacy_key(connection: sa.Connection) -> None:
 def test_what_nobody_knows_says_how_to_ask(connection: sa.Connection, subject: str) -> None:
     with pytest.raises(SetupError, match="knows nothing of"):
         told(connection, subject)
+
+
+# --- what tables of a system say --------------------------------------------------------------------------------------
+
+DECISIONS = sa.table("decisions", *(sa.column(name, sa.Text) for name in ("export_id", "key", "field", "won")))
+
+
+@pytest.fixture
+def telling(connection: sa.Connection, monkeypatch: pytest.MonkeyPatch) -> sa.Connection:
+    """A system that has a table of decisions."""
+    rows = ["('e2', 'K', 'name', 'ours')", "('e2', 'K', 'day', NULL)", "('e1', 'K', 'x', 'y')", "('e2', 'L', 'x', 'y')"]
+    connection.execute(sa.text("CREATE TEMPORARY TABLE decisions (export_id text, key text, field text, won text)"))
+    connection.execute(sa.text(f"INSERT INTO decisions VALUES {', '.join(rows)}"))
+    says = {"field": DECISIONS.c.field, "won": DECISIONS.c.won}
+    teller = Teller(says, DECISIONS.c.export_id, DECISIONS.c.key, sa.literal("t"))
+    monkeypatch.setattr(SYSTEM, "tellers", (teller,))
+    return connection
+
+
+def test_tables_of_the_system_say_more_of_the_target_row_in_the_same_export(telling: sa.Connection) -> None:
+    found = told(telling, "K")
+    assert [each.source for each in found] == ["payments row:1", "payments row:2"]
+    assert {each.further for each in map(_comparable, found)} == {
+        ((("field", "day"),), (("field", "name"), ("won", "ours")))
+    }
+
+
+def test_a_row_without_a_target_has_nothing_further(telling: sa.Connection) -> None:
+    assert [each.further for each in told(telling, "payments:row:3")] == [()]
+
+
+def _comparable(found: Explanation) -> Explanation:
+    return replace(found, further=tuple(tuple(says.items()) for says in found.further))  # type: ignore[arg-type]
+
+
+def test_a_target_table_and_its_key(connection: sa.Connection) -> None:
+    line = FIXED | {"export_id": "e2", "source_row": 9, "source_pk": "P9", "outcome": "loaded", "target_key": "K"}
+    connection.execute(sa.insert(books.ledger).values(line | {"target_table": "parents"}))
+    assert [each.source for each in told(connection, "parents:K")] == ["payments row:9"]
+
+
+def test_of_several_rows_that_make_a_target_the_one_with_the_same_legacy_key_has_won(connection: sa.Connection) -> None:
+    line = FIXED | {"export_id": "e2", "target_key": "M"}
+    for row, pk, outcome in ((21, "A", "loaded"), (22, "B", "loaded"), (23, "B", "merged"), (24, "C", "merged")):
+        values = {"source_row": row, "source_pk": pk, "outcome": outcome}
+        connection.execute(sa.insert(books.ledger).values(line | values))
+    lost = {each.source: each.lost_to for each in told(connection, "M")}
+    assert lost == {
+        "payments row:21": None,
+        "payments row:22": None,
+        "payments row:23": "payments row:22",
+        "payments row:24": "payments row:21",
+    }
