@@ -81,10 +81,13 @@ def clean() -> Export:
             bill(1, customer=1, iig_qt=1, iig_qt_price=31, total_bill="31.05", total_received="10.01"),
             bill(2, soho_customer=1),
             bill(3, mac_partner=1),
+            bill(4, customer=2),
             period(1, 2, 1, 15, fna=1, fna_price=60),
             period(2, 2, 16, 31, fna=1, fna_price=60),
             mac_bill(1, 1, commission="200.01"),
+            mac_bill(2, 1),
             soho_bill(1, 1, package=1),
+            soho_bill(2, 1),
             payment(1, bill_record=1),
             payment(2, mac_bill=1),
             payment(3, soho_bill=1),
@@ -219,7 +222,7 @@ BROKEN: dict[str, tuple[str, str, tuple[str, ...]]] = {
         changed("bill_records", "bill_number = 'KTL-BL-ABCCO-1-31022025'"),
         (),
     ),
-    "bill without customer": ("bill_fk_by_type", changed("bill_records", "customer_id = NULL"), ()),
+    "bill without customer": ("bill_fk_by_type", changed("bill_records", "customer_id = NULL", "id = 4"), ()),
     "bill with two owners": ("bill_fk_by_type", changed("bill_records", "mac_partner_id = 1"), ()),
     "email twice": ("email_unique", changed("sales_customers", "email = 'b@x.example'"), ()),
     "package twice": (
@@ -235,7 +238,7 @@ BROKEN: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "day gone": ("days_complete", "DELETE FROM billing.daily_bill_amounts WHERE id = 305", ()),
     "breakdown off": (
         "breakdown_sums_to_day",
-        changed("daily_bill_amounts", f"service_breakdown = {OTHER}", "id = 101"),
+        changed("daily_bill_amounts", f"service_breakdown = {OTHER}", "id = 102"),
         (),
     ),
     "periods overlap": ("periods_no_overlap", changed("bill_pricing_periods", "end_day = 16"), ()),
@@ -267,7 +270,7 @@ BROKEN: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "total unlike the legacy one": (
         "bill_total_vs_legacy",
         changed("bill_records", "total_bill = 30.99"),
-        ("days_sum_to_bill",),
+        ("days_sum_to_bill", "daily_vs_legacy"),
     ),
     "received unlike the legacy one": (
         "received_vs_legacy",
@@ -294,7 +297,7 @@ BROKEN: dict[str, tuple[str, str, tuple[str, ...]]] = {
     **{
         f"{table} carried over": (
             "carried_over_received",
-            changed(table, "received_source = 'carried_over'"),
+            changed(table, "received_source = 'carried_over'", f"id = (SELECT max(id) FROM billing.{table})"),
             (),
         )
         for table in BILLS
