@@ -15,7 +15,9 @@ from migration.declare.asset import Write
 from migration.declare.step import Step
 from migration.tables import Query
 
-OWNED = (*CHARGES, "total_bill", "total_due", "total_source")
+OWNED = (*CHARGES, "total_bill", "total_source")
+# What is due also depends on what was received: the roll-up has the last word, and the fingerprint.
+_WRITTEN = (*OWNED, "total_due")
 _OWN_CHARGES = (
     tables.bill_records.c.id,
     *(tables.bill_records.c[name] for name in CHARGES),
@@ -112,7 +114,7 @@ def bill_totals(step: Step) -> Write:
         bill = tables.bill_records
         own = beside(step, "own_charges", _OWN_CHARGES, step.frames.read(bills.FRAME, month_of(step)))
         rows = step.gather("bill_totals", total_rows(step, own))
-        step.update_from(bill, rows, [bill.c[name] for name in OWNED], logged=True)
+        step.update_from(bill, rows, [bill.c[name] for name in _WRITTEN], logged=True)
         count_computed(step, rows)
 
     return write

@@ -105,7 +105,7 @@ def _per_bill(scope: Scope, measure: sa.ColumnElement[Any], expected: sa.ColumnE
         sa.select(_bill.c.id)
         .select_from(_bill.outerjoin(_day, _day.c.bill_record_id == _bill.c.id))
         .where(of_month(scope, _bill.c.billing_month))
-        .group_by(_bill.c.id)
+        .group_by(_bill.c.id, _bill.c.total_bill, _bill.c.billing_month)
         .having(measure != expected)
     )
 

@@ -1,6 +1,7 @@
 """Checks of printed numbers: their form, and that none ever changes."""
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
 
 from billing_assets import tables
 from billing_assets.checks.counting import blocking
@@ -57,7 +58,10 @@ def number_checks(table: sa.Table, split_by: SplitBy | None = None) -> list[Chec
         return sa.select(table.c.id).where(here, sa.not_(_is_well_formed(table)) | column.in_(repeated))
 
     def changed(scope: Scope) -> Query:
-        same = sa.cast(change.c.row_key["id"].astext, sa.BigInteger) == table.c.id
+        same = change.c.row_key == sa.func.jsonb_build_object("id", table.c.id, type_=JSONB)
+        if scope.staged_rows is not None:
+            # Of the run that is writing: its changes are found by the key of the change log.
+            same &= change.c.run_id.in_(sa.select(scope.staged_rows.c.run_id).distinct())
         before = change.c.before[column.name].astext
         logged = sa.and_(change.c.table_name == table.name, change.c.before.is_not(None), same)
         return (

@@ -67,7 +67,7 @@ def _received_off_payments(scope: Scope) -> Query:
             sa.select(sa.literal(table.name).label("bill_table"), table.c.id)
             .select_from(table.outerjoin(_payment, counted))
             .where(of_month(scope, _day_of(table)), table.c.received_source == PAID)
-            .group_by(table.c.id)
+            .group_by(table.c.id, table.c.total_received)
             .having(sa.func.coalesce(sa.func.sum(_payment.c.amount), 0) != table.c.total_received)
         )
 

@@ -42,7 +42,7 @@ def _revenue_drift(scope: Scope) -> Query:
     return (
         sa.select(_mac.c.id)
         .select_from(_mac.outerjoin(paying, counts))
-        .group_by(_mac.c.id)
+        .group_by(_mac.c.id, _mac.c.total_revenue)
         .having(sa.func.abs(_mac.c.total_revenue - computed) > CENT_DRIFT)
     )
 

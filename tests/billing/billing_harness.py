@@ -175,7 +175,7 @@ def _ran(result: dg.ExecuteInProcessResult) -> Ran:
         if event.is_step_failure and event.step_key:
             data = event.step_failure_data
             failure = data.user_failure_data
-            text = failure.description if failure and failure.description else str(data.error and data.error.message)
+            text = failure.description if failure and failure.description else _innermost(data.error)
             ran.failures[event.step_key.split("__", 1)[-1]] = text
         elif event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
             found = event.asset_check_evaluation_data
@@ -183,3 +183,10 @@ def _ran(result: dg.ExecuteInProcessResult) -> Ran:
             ran.checks[key] = "passed" if found.passed else found.severity.value
             ran.metadata[key] = {name: value.value for name, value in found.metadata.items()}
     return ran
+
+
+def _innermost(error: Any) -> str:
+    """What an error that is none of ours was about."""
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return str(error and error.message)

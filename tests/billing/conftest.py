@@ -34,7 +34,7 @@ def installation(server: embedded.EmbeddedServer, template: str, home: Path) -> 
     """An installation in a copy of a database."""
     with scratch_database(server, template) as url, dg.DagsterInstance.ephemeral() as instance:
         settings = settings_at(home, url, url)
-        (home / "landing" / "billing").mkdir(parents=True)
+        (home / "landing" / "billing").mkdir(parents=True, exist_ok=True)
         engine = warehouse_engine(settings)
         yield Lab(settings, engine, instance)
         engine.dispose()

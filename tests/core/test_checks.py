@@ -158,6 +158,18 @@ def test_unique_by_other_columns_and_within_a_partition(connection: sa.Connectio
     assert (found.blocks, found.keys) == (True, ["2026-02-01"])
 
 
+def test_a_partition_may_be_known_by_a_condition(connection: sa.Connection) -> None:
+    def in_month(partition: str) -> sa.ColumnElement[bool]:
+        return children.c.month == sa.cast(partition, sa.Date)
+
+    check = unique("u", children, ["month"], partition_column=in_month)
+    row = {"parent_id": 1, "month": FEBRUARY, "amount": 1, "first_export_id": "e", "export_id": "e"}
+    connection.execute(sa.insert(children).values(row))
+    assert measured(connection, check, partition="2026-01-01").passed
+    assert measured(connection, check, partition="2026-02-01").keys == ["2026-02-01"]
+    assert measured(connection, check).keys == ["2026-02-01"]
+
+
 def test_orphans_finds_what_a_dropped_foreign_key_let_go(connection: sa.Connection) -> None:
     check = orphans("o", children, split_by="month")
     assert measured(connection, check).passed

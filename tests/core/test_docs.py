@@ -17,6 +17,8 @@ import pytest
 import sqlalchemy as sa
 import typer
 
+import billing_assets
+import billing_assets.definitions as billing_definitions
 import booking_assets
 import booking_assets.definitions as booking_definitions
 import booking_assets.tables as booking_tables
@@ -25,6 +27,8 @@ import meter_assets.definitions as meter_definitions
 import meter_assets.tables as meter_tables
 import migration
 import skynet_assets
+from billing_assets import rules as billing_rules
+from billing_assets.automation import AUTOMATION as billing_automation
 from booking_assets import options as booking_options
 from booking_assets import rules as booking_rules
 from booking_assets import sources as booking_sources
@@ -74,6 +78,7 @@ CHECKS = TEXTS[DOCS / "checks.md"]
 SKYNET = TEXTS[DOCS / "systems" / "skynet.md"]
 METER = TEXTS[DOCS / "systems" / "meter.md"]
 BOOKING = TEXTS[DOCS / "systems" / "booking.md"]
+BILLING = TEXTS[DOCS / "systems" / "billing.md"]
 
 SETTING = re.compile(r"(?:MIGRATION|SKYNET)(?:_[A-Z]+)+")
 REASON = re.compile(r"[A-Z]+(?:_[A-Z]+)+")
@@ -126,6 +131,7 @@ BUILT = (
     Documented(
         BOOKING, booking_definitions.SYSTEM, booking_definitions.defs, booking_automation.AUTOMATION, booking_assets
     ),
+    Documented(BILLING, billing_definitions.SYSTEM, billing_definitions.defs, billing_automation, billing_assets),
 )
 each_system = pytest.mark.parametrize("built", BUILT, ids=str)
 
@@ -404,6 +410,35 @@ def test_every_check_of_booking_is_in_its_matrix() -> None:
     said_once = ("_key_unique", "_orphans")
     assert undocumented((name for name in names if not name.endswith(said_once)), matrix) == []
     assert all(f"…{name}" in matrix for name in said_once)
+
+
+def test_every_check_of_billing_is_documented_as_it_is_declared() -> None:
+    text = section("## Checks", BILLING)
+    shown = {tuple(cell.strip() for cell in line.strip("|").split("|")) for line in text.splitlines() if "| `" in line}
+    declared = set()
+    for declaration in billing_definitions.SYSTEM.declarations.values():
+        for check in declaration.checks:
+            levels = ", ".join(name for name, limits in (("WARN", check.warn), ("ERROR", check.error)) if limits)
+            last = (check.description, check.limits_text(), levels, "yes" if check.blocking else "no")
+            declared.add((f"`{check.name}`", f"`{declaration.name}`", *last))
+    assert shown == declared
+
+
+def test_every_check_of_billing_is_in_its_matrix() -> None:
+    matrix = section("## Failure kind × check: Billing")
+    names = {check.name for each in billing_definitions.SYSTEM.declarations.values() for check in each.checks}
+    common = ("_conservation", "_reject_rate", "_pk_unique_not_null", "_orphans")
+    assert undocumented((name for name in names if not name.endswith(common)), matrix) == []
+    assert all(f"…{name}" in matrix for name in common)
+
+
+def test_every_reason_code_and_skip_rule_of_billing_is_documented() -> None:
+    ordered = [rule for each in vars(billing_rules).values() if isinstance(each, tuple) for rule in each]
+    of_rows = [rule for rule in (*ordered, billing_rules.period_overlap) if isinstance(rule, Rule)]
+    rejecting = {rule.code for rule in of_rows if rule.outcome is Outcome.REJECTED}
+    assert set(REASON.findall(section("## Reason codes", BILLING))) == rejecting
+    skipping = {rule.code for rule in of_rows if rule.outcome is Outcome.SKIPPED}
+    assert set(re.findall(r"^\| `(\w+)` \|", section("## Skip rules", BILLING), re.MULTILINE)) == skipping
 
 
 # --- codes of rows ----------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Rollback on tiny tables: every type comes back exactly, in every order of inserts, updates and deletes."""
 
 import datetime as dt
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -193,3 +194,20 @@ def test_the_ledger_of_a_run_goes_and_its_rejects_stay(engine: sa.Engine) -> Non
             ("r1", "parents", "rolled_back"),
             ("undo r1", "rollback", "success"),
         ]
+
+
+def test_what_follows_from_restored_rows_is_derived_again(engine: sa.Engine, before: list[Any]) -> None:
+    """After the rows are back, and before the proof."""
+    with opened(engine) as connection:
+        log_success(connection, "r2")
+        load(connection, parents, [parent(1, "b")], run="r2")
+    seen: list[Any] = []
+
+    def derive(connection: sa.Connection, runs: Sequence[str]) -> None:
+        seen.append((list(runs), rows(connection, "SELECT name FROM tiny.parents WHERE id = 1")))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SYSTEM, "derive_again", derive)
+        undo(engine)
+    assert seen == [(["r2"], [("a",)])]
+    assert state(engine) == before

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from migration.tables import loaded_columns
-from migration.warehouse.copying import copy_frame, to_arrow
+from migration.warehouse.copying import copy_arrow, copy_frame, to_arrow
 from migration.warehouse.upsert import (
     Changes,
     create_stage,
@@ -208,6 +208,28 @@ def test_computed_values_are_set_only_where_they_differ(engine: sa.Engine) -> No
         after = rows(connection, place)
         assert [(row[0], row[1]) for row in after] == [(1, "a"), (2, "b"), (3, "c")]
         assert [a == b for a, b in zip(before, after, strict=True)] == [True, False, True]
+
+
+def test_computed_values_of_a_table_with_a_change_log_keep_their_images(engine: sa.Engine) -> None:
+    with opened(engine) as connection:
+        load(connection, parents, [parent(1, "a"), parent(2, None)])
+        changed = update_from(
+            connection, parents, given((1, "a"), (2, "b")), [parents.c.name], change_log=books.change, run_id="r2"
+        )
+        assert changed == 1
+        assert rows(connection, CHANGES)[2:] == [("r2", "parents", "2", None, False)]
+        logged = "SELECT before ? 'name', before->>'id' FROM tiny.row_change WHERE run_id = 'r2'"
+        assert rows(connection, logged) == [(True, "2")]
+
+
+def test_a_chunk_without_rows_does_not_mislead_the_copy(engine: sa.Engine) -> None:
+    numbers = pa.chunked_array([pa.array([], pa.int64()), pa.array([1, 2], pa.int64())])
+    stage_columns = [sa.Column("id", sa.BigInteger), sa.Column("name", sa.Text)]
+    with opened(engine) as connection:
+        stage = create_stage(connection, stage_columns, "chunks")
+        copy_arrow(connection, stage, list(stage.columns), pa.table({"id": numbers, "name": ["a", "b"]}))
+        copy_arrow(connection, stage, list(stage.columns), pa.table({"id": numbers[:0], "name": numbers[:0]}))
+        assert connection.execute(sa.select(stage).order_by("id")).all() == [(1, "a"), (2, "b")]
 
 
 def replacement(*values: tuple[int, str | None]) -> sa.Subquery:
