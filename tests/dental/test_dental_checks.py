@@ -16,6 +16,7 @@ from migration.warehouse.connect import warehouse_engine
 from tests.conftest import scratch_database, settings_at
 from tests.dental.conftest import installation
 from tests.dental.dental_cases import Export, link, operation, payment, product, role, template
+from tests.dental.dental_comparing import UNRANGED
 from tests.dental.dental_files import Row
 from tests.dental.dental_harness import CHECKS_JOB, MIGRATION_JOB, Lab, location
 from tests.dental.dental_reference import TARGETS
@@ -108,6 +109,13 @@ def wrong(found: Found) -> Found:
     return {name: level for name, level in found.items() if level != "passed"}
 
 
+def assert_wrong(found: Found, expected: Found) -> None:
+    """Exactly these checks did not pass."""
+    actual = wrong(found)
+    names = [name for name in actual | expected if actual.get(name) != expected.get(name)]
+    assert {name: (expected.get(name, "passed"), actual.get(name, "passed")) for name in names} == {}
+
+
 def declared() -> set[str]:
     """Every declared check, as `<asset>.<check>`."""
     return {f"{asset}.{check.name}" for asset, each in location().SYSTEM.declarations.items() for check in each.checks}
@@ -179,6 +187,9 @@ def one_of(table: str) -> str:
 
 
 def lost_outcome(table: str) -> list[str]:
+    if table == "notifications":
+        # What is plainly loaded of them is counted, not written down.
+        return [f"UPDATE dental.{table.removesuffix('s')}_progress SET loaded = loaded - 1 WHERE loaded = 2"]
     where = f"target_table = '{table}' AND outcome = 'loaded'"
     return [f"DELETE FROM dental.row_ledger WHERE ctid = (SELECT min(ctid) FROM dental.row_ledger WHERE {where})"]
 
@@ -242,7 +253,10 @@ def test_broken_tables_are_found_by_exactly_their_checks(copy: Lab, check: str, 
         copy.execute(*breaks(table))
     # Where the outcome of a payment is lost, its money is too.
     beside = {"payments.payment_amount_reconciliation": "ERROR"} if check == "conservation" else {}
-    assert wrong(measure(copy)) == {f"{table}.{check}": "ERROR" for table in TARGETS} | beside
+    if check == "pk_unique":
+        # A row that is there twice is more than was loaded.
+        beside = {f"{table}.conservation": "ERROR" for table in UNRANGED}
+    assert_wrong(measure(copy), {f"{table}.{check}": "ERROR" for table in TARGETS} | beside)
 
 
 @pytest.mark.parametrize("turn", [0, *(pytest.param(turn, marks=pytest.mark.slow) for turn in range(1, 5))])
@@ -257,7 +271,7 @@ def test_orphans_are_found_by_exactly_their_checks(copy: Lab, turn: int) -> None
     expected = {orphan_check(table, column): "ERROR" for table, column in broken.items()}
     if broken.get("shipments") == "order_id":
         expected["shipments.shipment_per_shipped_order"] = "ERROR"
-    assert wrong(measure(copy)) == expected
+    assert_wrong(measure(copy), expected)
 
 
 def change(table: str, what: str, key: Any) -> str:
@@ -323,7 +337,7 @@ SPECIAL: list[dict[str, tuple[str, str]]] = [
 def test_broken_values_are_found_by_exactly_their_checks(copy: Lab, broken: dict[str, tuple[str, str]]) -> None:
     for _, statement in broken.values():
         copy.execute(statement)
-    assert wrong(measure(copy)) == {name: level for name, (level, _) in broken.items()}
+    assert_wrong(measure(copy), {name: level for name, (level, _) in broken.items()})
 
 
 @pytest.mark.parametrize(
