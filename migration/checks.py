@@ -180,14 +180,17 @@ def share(part: sa.ColumnElement[bool], whole: sa.ColumnElement[bool] | None = N
 
 
 def in_partition(table: sa.Table, column: PartitionColumn | None, scope: Scope) -> sa.ColumnElement[bool]:
-    """The condition that a row of a table is in the scope's partition, or in one of its partitions."""
+    """The condition that a row of a table is in the scope's partition, or in one of its partitions.
+
+    Where partitions are conditions, all of them together are the whole table, rows in none of them too.
+    """
     if column is None or (scope.partition is None and scope.partitions is None):
         return sa.true()
     if scope.partition is not None:
         return rows_of_partition(table, column, scope.partition)
     if isinstance(column, str):
         return table.c[column] == sa.any_(sa.cast(list(scope.partitions or ()), sa.ARRAY(table.c[column].type)))
-    return sa.or_(sa.false(), *(column(table, key) for key in scope.partitions or ()))
+    return sa.true()
 
 
 def conservation(
@@ -207,8 +210,7 @@ def conservation(
 
     def measure(scope: Scope) -> Query:
         counts = _ledger_counts(scope, target).cte("counts")
-        here = in_partition(target, partition_column, scope)
-        held = _of_export(target, scope).where(here).scalar_subquery()
+        held = _held(target, in_partition(target, partition_column, scope), scope).scalar_subquery()
         loaded = counts.c.loaded if ledger_of_loaded else held
         others = counts.c.merged + counts.c.rejected + counts.c.skipped
         return sa.select(
@@ -230,24 +232,25 @@ def conservation(
     )
 
 
-def _of_export(target: sa.Table, scope: Scope) -> sa.Select[int]:
-    """How many rows of a table are of the export.
+def _held(target: sa.Table, here: sa.ColumnElement[bool], scope: Scope) -> sa.Select[int]:
+    """How many rows of the export a table holds, under a condition.
 
-    Where a row names the export that last changed it, and not the last that held it, the ledger's keys tell.
+    Where a row names the export that last changed it, and not the last that held it, the keys in the ledger tell.
     """
     roles = {role_of(c): c for c in target.columns}
     rows = sa.select(sa.func.count())
     if Role.WRITER not in roles:
         mine = roles[Role.EXPORT] == scope.export.export_id if Role.EXPORT in roles else sa.true()
-        return rows.select_from(target).where(mine)
+        return rows.select_from(target).where(mine, here)
     ledger = scope.books.ledger
+    same = ledger.c.target_key == sa.cast(key_columns(target)[0], sa.Text)
+    there = sa.select(sa.literal(1)).select_from(target).where(same, here).exists()
     loaded = sa.and_(
         ledger.c.export_id == scope.export.export_id,
         ledger.c.target_table == target.name,
         ledger.c.outcome == "loaded",
-        ledger.c.target_key == sa.cast(key_columns(target)[0], sa.Text),
     )
-    return rows.select_from(target.join(ledger, loaded))
+    return rows.select_from(ledger).where(loaded, there)
 
 
 def _ledger_counts(scope: Scope, target: sa.Table) -> Query:
