@@ -17,6 +17,8 @@ import pytest
 import sqlalchemy as sa
 import typer
 
+import dental_assets
+import dental_assets.definitions as dental_definitions
 import meter_assets
 import meter_assets.definitions as meter_definitions
 import meter_assets.tables as meter_tables
@@ -53,6 +55,7 @@ from skynet_assets.months import MONTHS
 
 # After the definitions: it looks at assets that they have declared.
 meter_automation = importlib.import_module("meter_assets.automation")
+dental_automation = importlib.import_module("dental_assets.automation")
 
 PROJECT = Path(__file__).resolve().parents[2]
 README = PROJECT / "README.md"
@@ -64,6 +67,7 @@ OPERATING = TEXTS[DOCS / "operating.md"]
 CHECKS = TEXTS[DOCS / "checks.md"]
 SKYNET = TEXTS[DOCS / "systems" / "skynet.md"]
 METER = TEXTS[DOCS / "systems" / "meter.md"]
+DENTAL = TEXTS[DOCS / "systems" / "dental.md"]
 
 SETTING = re.compile(r"(?:MIGRATION|SKYNET)(?:_[A-Z]+)+")
 REASON = re.compile(r"[A-Z]+(?:_[A-Z]+)+")
@@ -113,6 +117,7 @@ class Documented:
 BUILT = (
     Documented(SKYNET, SYSTEM, defs, AUTOMATION, skynet_assets),
     Documented(METER, meter_definitions.SYSTEM, meter_definitions.defs, meter_automation.AUTOMATION, meter_assets),
+    Documented(DENTAL, dental_definitions.SYSTEM, dental_definitions.defs, dental_automation.AUTOMATION, dental_assets),
 )
 each_system = pytest.mark.parametrize("built", BUILT, ids=str)
 
@@ -327,6 +332,17 @@ def test_every_check_of_meter_is_documented_as_it_is_declared() -> None:
             of_load = (f"`{check.name}`", check.description.replace(f" {declaration.name} ", " … "), *last)
             assert row in rows or (declaration.name in _LOADS and of_load in rows), f"{declaration.name} {check.name}"
             declared.add(check.name)
+    assert shown == declared
+
+
+def test_every_check_of_dental_is_documented_as_it_is_declared() -> None:
+    rows = [line.strip("|").split("|") for line in section("## Checks", DENTAL).splitlines() if line.startswith("| `")]
+    shown = {tuple(cell.strip() for cell in (row[0], *row[-3:])) for row in rows}
+    declared = set()
+    for declaration in dental_definitions.SYSTEM.declarations.values():
+        for check in declaration.checks:
+            levels = ", ".join(name for name, limits in (("WARN", check.warn), ("ERROR", check.error)) if limits)
+            declared.add((f"`{check.name}`", check.limits_text(), levels, "yes" if check.blocking else "no"))
     assert shown == declared
 
 
