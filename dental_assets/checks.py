@@ -224,9 +224,9 @@ def _reconciled(scope: Scope) -> pd.DataFrame:
     loaded = sa.select(ledger.c.target_key).where(
         _of_ledger(scope, payments.name), ledger.c.outcome == Outcome.LOADED.value
     )
-    held = sa.select(sa.func.coalesce(sa.func.sum(payments.c.amount), 0)).where(
-        sa.cast(payments.c.id, sa.Text).in_(loaded)
-    )
+    # Each payment once: what is there twice is another check's finding.
+    of_export = sa.select(payments.c.id, payments.c.amount).where(sa.cast(payments.c.id, sa.Text).in_(loaded))
+    held = sa.select(sa.func.coalesce(sa.func.sum(of_export.distinct().subquery().c.amount), 0))
     figures = {
         "source": _sum(stated) - became[Outcome.MERGED.value],
         "rejected": became[Outcome.REJECTED.value],

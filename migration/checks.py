@@ -181,12 +181,15 @@ def share(part: sa.ColumnElement[bool], whole: sa.ColumnElement[bool] | None = N
 
 
 def in_partition(table: sa.Table, split_by: SplitBy | None, scope: Scope) -> sa.ColumnElement[bool]:
-    """The condition that a row of a table is in the scope's partition, or in one of its partitions."""
+    """The condition that a row of a table is in the scope's partition, or in one of its partitions.
+
+    Where partitions are conditions, all of them together are the whole table, rows in none of them too.
+    """
     if split_by is None or (scope.partition is None and scope.partitions is None):
         return sa.true()
-    return rows_of_partitions(
-        table, split_by, scope.partitions or () if scope.partition is None else (scope.partition,)
-    )
+    if scope.partition is not None:
+        return rows_of_partitions(table, split_by, (scope.partition,))
+    return rows_of_partitions(table, split_by, scope.partitions or ()) if isinstance(split_by, str) else sa.true()
 
 
 def conservation(
@@ -240,21 +243,22 @@ def conservation(
 def _of_export(target: sa.Table, scope: Scope, condition: sa.ColumnElement[bool]) -> sa.ScalarSelect[int]:
     """How many rows of a table that meet a condition are of the export.
 
-    Where a row names the export that last changed it, and not the last that held it, the ledger's keys tell.
+    Where a row names the export that last changed it, and not the last that held it, the keys in the ledger tell.
     """
     roles = {role_of(c): c for c in target.columns}
-    rows = sa.select(sa.func.count()).where(condition)
+    rows = sa.select(sa.func.count())
     if Role.WRITER not in roles:
         mine = roles[Role.EXPORT] == scope.export.export_id if Role.EXPORT in roles else sa.true()
-        return rows.select_from(target).where(mine).scalar_subquery()
+        return rows.select_from(target).where(mine, condition).scalar_subquery()
     ledger = scope.books.ledger
+    same = ledger.c.target_key == sa.cast(key_columns(target)[0], sa.Text)
+    there = sa.select(sa.literal(1)).select_from(target).where(same, condition).exists()
     loaded = sa.and_(
         ledger.c.export_id == scope.export.export_id,
         ledger.c.target_table == target.name,
         ledger.c.outcome == "loaded",
-        ledger.c.target_key == sa.cast(key_columns(target)[0], sa.Text),
     )
-    return rows.select_from(target.join(ledger, loaded)).scalar_subquery()
+    return rows.select_from(ledger).where(loaded, there).scalar_subquery()
 
 
 def _ledger_counts(scope: Scope, target: sa.Table) -> Query:

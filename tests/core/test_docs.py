@@ -22,6 +22,8 @@ import billing_assets.definitions as billing_definitions
 import booking_assets
 import booking_assets.definitions as booking_definitions
 import booking_assets.tables as booking_tables
+import dental_assets
+import dental_assets.definitions as dental_definitions
 import meter_assets
 import meter_assets.definitions as meter_definitions
 import meter_assets.tables as meter_tables
@@ -66,6 +68,7 @@ from skynet_assets.months import MONTHS
 # After the definitions: it looks at assets that they have declared.
 meter_automation = importlib.import_module("meter_assets.automation")
 booking_automation = importlib.import_module("booking_assets.automation")
+dental_automation = importlib.import_module("dental_assets.automation")
 
 PROJECT = Path(__file__).resolve().parents[2]
 README = PROJECT / "README.md"
@@ -79,6 +82,7 @@ SKYNET = TEXTS[DOCS / "systems" / "skynet.md"]
 METER = TEXTS[DOCS / "systems" / "meter.md"]
 BOOKING = TEXTS[DOCS / "systems" / "booking.md"]
 BILLING = TEXTS[DOCS / "systems" / "billing.md"]
+DENTAL = TEXTS[DOCS / "systems" / "dental.md"]
 
 SETTING = re.compile(r"(?:MIGRATION|SKYNET)(?:_[A-Z]+)+")
 REASON = re.compile(r"[A-Z]+(?:_[A-Z]+)+")
@@ -132,6 +136,7 @@ BUILT = (
         BOOKING, booking_definitions.SYSTEM, booking_definitions.defs, booking_automation.AUTOMATION, booking_assets
     ),
     Documented(BILLING, billing_definitions.SYSTEM, billing_definitions.defs, billing_automation, billing_assets),
+    Documented(DENTAL, dental_definitions.SYSTEM, dental_definitions.defs, dental_automation.AUTOMATION, dental_assets),
 )
 each_system = pytest.mark.parametrize("built", BUILT, ids=str)
 
@@ -370,6 +375,17 @@ def test_every_check_of_meter_is_documented_as_it_is_declared() -> None:
             of_load = (f"`{check.name}`", check.description.replace(f" {declaration.name} ", " … "), *last)
             assert row in rows or (declaration.name in _LOADS and of_load in rows), f"{declaration.name} {check.name}"
             declared.add(check.name)
+    assert shown == declared
+
+
+def test_every_check_of_dental_is_documented_as_it_is_declared() -> None:
+    rows = [line.strip("|").split("|") for line in section("## Checks", DENTAL).splitlines() if line.startswith("| `")]
+    shown = {tuple(cell.strip() for cell in (row[0], *row[-3:])) for row in rows}
+    declared = set()
+    for declaration in dental_definitions.SYSTEM.declarations.values():
+        for check in declaration.checks:
+            levels = ", ".join(name for name, limits in (("WARN", check.warn), ("ERROR", check.error)) if limits)
+            declared.add((f"`{check.name}`", check.limits_text(), levels, "yes" if check.blocking else "no"))
     assert shown == declared
 
 

@@ -108,6 +108,14 @@ def wrong(found: Found) -> Found:
     return {name: level for name, level in found.items() if level != "passed"}
 
 
+def assert_wrong(found: Found, expected: Found) -> None:
+    """Exactly these checks did not pass."""
+    actual = wrong(found)
+    names = [name for name in actual | expected if actual.get(name) != expected.get(name)]
+    lines = [f"{name}: expected {expected.get(name)}, found {found.get(name, 'nothing')}" for name in names]
+    assert not lines, "\n".join(lines)
+
+
 def declared() -> set[str]:
     """Every declared check, as `<asset>.<check>`."""
     return {f"{asset}.{check.name}" for asset, each in location().SYSTEM.declarations.items() for check in each.checks}
@@ -179,6 +187,9 @@ def one_of(table: str) -> str:
 
 
 def lost_outcome(table: str) -> list[str]:
+    if table == "notifications":
+        # What is plainly loaded of them is counted, not written down.
+        return [f"UPDATE dental.{table.removesuffix('s')}_progress SET loaded = loaded - 1 WHERE loaded = 2"]
     where = f"target_table = '{table}' AND outcome = 'loaded'"
     return [f"DELETE FROM dental.row_ledger WHERE ctid = (SELECT min(ctid) FROM dental.row_ledger WHERE {where})"]
 
@@ -232,7 +243,7 @@ def test_nothing_is_found_where_nothing_is_wrong(copy: Lab) -> None:
     ("check", "breaks"),
     [
         ("conservation", lost_outcome),
-        ("pk_unique", lambda table: twice(table, LEGACY_IDS[table], "999999999")),
+        ("pk_unique", lambda table: twice(table, LEGACY_IDS[table], "99998")),
         ("legacy_id_unique", lambda table: twice(table, "id", "gen_random_uuid()")),
         ("required_not_null", emptied),
     ],
@@ -242,7 +253,7 @@ def test_broken_tables_are_found_by_exactly_their_checks(copy: Lab, check: str, 
         copy.execute(*breaks(table))
     # Where the outcome of a payment is lost, its money is too.
     beside = {"payments.payment_amount_reconciliation": "ERROR"} if check == "conservation" else {}
-    assert wrong(measure(copy)) == {f"{table}.{check}": "ERROR" for table in TARGETS} | beside
+    assert_wrong(measure(copy), {f"{table}.{check}": "ERROR" for table in TARGETS} | beside)
 
 
 @pytest.mark.parametrize("turn", [0, *(pytest.param(turn, marks=pytest.mark.slow) for turn in range(1, 5))])
@@ -257,7 +268,7 @@ def test_orphans_are_found_by_exactly_their_checks(copy: Lab, turn: int) -> None
     expected = {orphan_check(table, column): "ERROR" for table, column in broken.items()}
     if broken.get("shipments") == "order_id":
         expected["shipments.shipment_per_shipped_order"] = "ERROR"
-    assert wrong(measure(copy)) == expected
+    assert_wrong(measure(copy), expected)
 
 
 def change(table: str, what: str, key: Any) -> str:
@@ -323,7 +334,7 @@ SPECIAL: list[dict[str, tuple[str, str]]] = [
 def test_broken_values_are_found_by_exactly_their_checks(copy: Lab, broken: dict[str, tuple[str, str]]) -> None:
     for _, statement in broken.values():
         copy.execute(statement)
-    assert wrong(measure(copy)) == {name: level for name, (level, _) in broken.items()}
+    assert_wrong(measure(copy), {name: level for name, (level, _) in broken.items()})
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,10 @@
 """Personal and card data stay where they belong: no log, event, error or reject holds them, a card number no table."""
 
 import logging
+from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from dagster._serdes import serialize_value
 
@@ -97,6 +99,18 @@ def holding(lab: Lab, secret: str) -> set[str]:
     return {name for name, rows in found.items() if rows}
 
 
+def kept_in_files(lab: Lab) -> str:
+    """What is in the files of the work folder."""
+    files = [path for path in (lab.settings.home / "work").rglob("*") if path.is_file()]
+    return "\n".join(_content(path) for path in files)
+
+
+def _content(path: Path) -> str:
+    if path.suffix == ".parquet":
+        return str(pq.read_table(path).to_pylist())
+    return path.read_bytes().decode(errors="replace")
+
+
 @pytest.fixture
 def canaries(dental_lab: Lab, caplog: pytest.LogCaptureFixture) -> Lab:
     caplog.set_level(logging.DEBUG)
@@ -114,6 +128,7 @@ def test_runs_tell_nothing_and_no_table_holds_a_card(canaries: Lab, caplog: pyte
         assert_silent(told(lab, ran))
     assert_silent(caplog.text)
     assert {secret: holding(lab, secret) for secret in NEVER} == dict.fromkeys(NEVER, set())
+    assert_silent(kept_in_files(lab), NEVER)
     assert holding(lab, NAME) >= {"dental.profiles", "dental.rejected_row"}
     books = {"dental.row_ledger", "dental.migration_run_log", "dental.migration_success_report"}
     for secret in PERSONAL:
