@@ -60,7 +60,6 @@ class Scope:
 
 
 Measure = Callable[[Scope], "Query | pd.DataFrame"]
-RowsOfPartition = Callable[[str], sa.ColumnElement[bool]]
 
 
 @dataclass(frozen=True)

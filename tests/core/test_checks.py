@@ -159,10 +159,10 @@ def test_unique_by_other_columns_and_within_a_partition(connection: sa.Connectio
 
 
 def test_a_partition_may_be_known_by_a_condition(connection: sa.Connection) -> None:
-    def in_month(partition: str) -> sa.ColumnElement[bool]:
-        return children.c.month == sa.cast(partition, sa.Date)
+    def in_months(table: sa.FromClause, months: Sequence[str]) -> sa.ColumnElement[bool]:
+        return table.c.month == sa.any_(sa.cast(list(months), sa.ARRAY(sa.Date)))
 
-    check = unique("u", children, ["month"], partition_column=in_month)
+    check = unique("u", children, ["month"], split_by=in_months)
     row = {"parent_id": 1, "month": FEBRUARY, "amount": 1, "first_export_id": "e", "export_id": "e"}
     connection.execute(sa.insert(children).values(row))
     assert measured(connection, check, partition="2026-01-01").passed
