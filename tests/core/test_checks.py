@@ -1,7 +1,7 @@
 """Law: checks can fail. Each factory is broken behind its back and sees exactly that; limits are exact."""
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
