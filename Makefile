@@ -37,7 +37,7 @@ $(READY): pyproject.toml uv.lock
 	UV_PYTHON_DOWNLOADS=never UV_SYSTEM_CERTS=true "$$uv" sync --frozen --no-progress --python "$$("$$python" -c 'import sys; print(sys.executable)')"
 	@touch $@
 
-migrate: $(READY) ## Migrate Skynet, Meter and Booking: sample exports, runs, reconciliation reports
+migrate: $(READY) ## Migrate all five systems: sample exports, runs, reconciliation reports
 	@set -- $(HOME_FOLDER)/landing/*/*; \
 	if [ -e "$$1" ]; then :; \
 	elif [ -n "$$MIGRATION_LANDING$$MIGRATION_DATABASE_URL" ]; then \
@@ -46,7 +46,7 @@ migrate: $(READY) ## Migrate Skynet, Meter and Booking: sample exports, runs, re
 	@$(BIN)/migrate run skynet --yes
 	@echo "Two tenants of the Meter sample are meant to stop: 4 at the gate, 5 in the full validation."
 	@$(BIN)/migrate run meter --yes || test $$? -eq 1
-	@$(BIN)/migrate run booking --yes
+	@for system in booking billing dental; do $(BIN)/migrate run $$system --yes || exit $$?; done
 	@$(BIN)/migrate report || test $$? -eq 1
 
 test: $(READY) ## Run the tests, without the slow ones and the browser

@@ -4,9 +4,12 @@ from functools import cache
 
 import pytest
 
+from booking_assets.decisions import PERSONAL_FIELDS
+from migration.explain import Explanation, explain
 from tests.booking.booking_golden import CHECKS, EXPORT_ID, EXPORTED_AT, View, view_of, world
-from tests.booking.booking_harness import Lab
+from tests.booking.booking_harness import Lab, location
 from tests.booking.booking_reference import Reference, conservation_faults
+from tests.booking.booking_scalars import key_of
 
 
 @pytest.fixture(scope="module")
@@ -37,3 +40,36 @@ def test_example_by_the_oracle(expected: View, name: str) -> None:
 @pytest.mark.parametrize("name", CHECKS)
 def test_example_by_the_jobs(migrated: View, name: str) -> None:
     CHECKS[name](migrated)
+
+
+# --- where a booking comes from ---------------------------------------------------------------------------------------
+
+
+def explained(lab: Lab, subject: str) -> list[Explanation]:
+    with lab.engine.connect() as connection:
+        return explain(connection, location().SYSTEM, subject, None)
+
+
+@pytest.mark.usefixtures("migrated")
+def test_a_booking_is_explained_by_its_rows_and_by_which_value_won(module_booking_lab: Lab) -> None:
+    website, panel = explained(module_booking_lab, f"booking_core:{key_of('balisnap:Booking:2005')}")
+    assert (website.source_pk, website.outcome, website.lost_to) == ("2005", "loaded", None)
+    assert (panel.source_pk, panel.outcome, panel.reason) == ("2080", "merged", "SAME_IDENTITY")
+    assert panel.lost_to == website.source
+    won = {"action": "MERGE_CONFLICT", "won": "bstadmin", "why": "FRESHER"}
+    assert website.further == (
+        {"decided": "number_of_adult", **won, "written": "3", "not": "2"},
+        {"decided": "total_price", **won, "written": "USD 120.00", "not": "USD 100.00"},
+        {"merged": panel.source, "key": "2080", "why": "SAME_IDENTITY"},
+    )
+    assert explained(module_booking_lab, panel.source.replace(" ", ":"))[0] == panel
+
+
+@pytest.mark.usefixtures("migrated")
+def test_a_contact_is_explained_without_its_values(module_booking_lab: Lab) -> None:
+    audited = module_booking_lab.rows("audit_log")
+    personal = {row["entity_key"] for row in audited if row["field_name"] in PERSONAL_FIELDS and row["old_value"]}
+    assert personal
+    for booking in personal:
+        for told in explained(module_booking_lab, f"booking_core:{booking}")[0].further:
+            assert told.get("decided") not in PERSONAL_FIELDS or not told.keys() & {"written", "not"}

@@ -105,7 +105,8 @@ def test_the_run_log_says_what_the_legacy_scripts_said(loaded: Lab) -> None:
     assert all(row[1] == f"booking/{asset}" for asset, row in by_asset.items())
     assert {row[2] for row in by_asset.values()} == {code_digest("booking")}
     assert all(row[5] is None for row in by_asset.values())
-    assert by_asset["catalog_product"][3] == 1
+    # The product, and in the merge log the tour and the package that are it.
+    assert by_asset["catalog_product"][3] == 3
     (path,) = reports(loaded, "phase2")
     assert {asset: row[4] for asset, row in by_asset.items() if row[4]} == {"quality_report": str(path)}
 

@@ -141,6 +141,6 @@ def test_a_part_is_read_piece_by_piece_as_it_was_written(root: UPath) -> None:
     pieces = [pa.table({"n": [1, 2], "t": ["a", "b"]}), pa.table({"n": [3], "t": ["c"]})]
     schema = pieces[0].schema
     store(root).write("a", [("k", pieces[0]), ("other", pieces[1]), ("k", pieces[1])], schema)
-    assert [piece.to_pydict() for piece in store(root).batches("a", "k", ["n"])] == [{"n": [1, 2]}, {"n": [3]}]
-    assert [piece.num_rows for piece in store(root).batches("a", "other")] == [1]
-    assert list(store(root).batches("a", "none")) == []
+    assert [piece.to_pydict() for piece in store(root).tables("a", "k", ["n"])] == [{"n": [1, 2]}, {"n": [3]}]
+    assert [piece.num_rows for piece in store(root).tables("a", "other")] == [1]
+    assert list(store(root).tables("a", "none")) == []

@@ -115,7 +115,8 @@ def test_migrate_makes_a_sample_only_where_there_is_no_export(checkout: Checkout
     assert checkout.make("migrate").returncode == 0
     (checkout.folder / "elsewhere" / "landing" / "skynet" / "2026-03-01").mkdir(parents=True)
     assert checkout.make("migrate", MIGRATION_HOME="elsewhere").returncode == 0
-    run = ["run skynet --yes", "run meter --yes", "report"]
+    systems = ("skynet", "meter", "booking", "billing", "dental")
+    run = [*(f"run {system} --yes" for system in systems), "report"]
     assert checkout.calls("migrate") == ["sample", *run, *run]
 
 
