@@ -368,6 +368,7 @@ def test_every_check_is_broken_somewhere() -> None:
 # --- what only a run can break ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("table", "column"), NUMBERS.items())
 def test_number_that_a_run_would_change_is_not_published(billing_lab: Lab, table: str, column: str) -> None:
     lab = billing_lab
@@ -392,6 +393,7 @@ def _prefix(table: str) -> str:
     return f"{prefixes.get(table, 'KTL')}-OTHERXXX-' || NEW.id || '"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "check", "number"),
     [
@@ -412,6 +414,7 @@ def test_example_is_warned_about(billing_lab: Lab, name: str, check: str, number
     assert ran.violations(check) == number
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("bad", "expected"), [(2, None), (3, "WARN"), (25, "WARN"), (26, "ERROR")])
 def test_rejected_rows_past_a_limit_are_found_and_those_at_it_are_not(
     billing_lab: Lab, bad: int, expected: Any

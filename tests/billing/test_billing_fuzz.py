@@ -14,7 +14,7 @@ from tests.billing.billing_nasty import Nasty, follow_up, nasty, rows_of
 from tests.billing.billing_nasty_files import FORMATS
 from tests.billing.billing_reference import Reference, collisions, faults
 
-FAST_SEEDS = range(4)
+FAST_SEEDS = range(2)
 SLOW_SEEDS = range(100, 100 + int(os.environ.get("BILLING_FUZZ_SEEDS", "30")))
 BOOKS = ("row_ledger", "rejected_row")
 
@@ -98,7 +98,7 @@ def test_many_random_exports_give_the_rows_of_the_oracle(billing_lab: Lab, seed:
     check_one(billing_lab, seed)
 
 
-@pytest.mark.parametrize("seed", range(10, 12))
+@pytest.mark.parametrize("seed", range(10, 11))
 def test_next_export_updates_what_it_holds_and_leaves_the_rest(billing_lab: Lab, seed: int) -> None:
     check_two(billing_lab, seed)
 

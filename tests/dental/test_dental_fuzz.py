@@ -19,7 +19,7 @@ from tests.dental.dental_harness import DRY_RUN_JOB, SHADOW, Lab
 from tests.dental.dental_nasty import Nasty, follow_up, nasty
 from tests.dental.dental_reference import TARGETS, Reference
 
-FAST_SEEDS = range(4)
+FAST_SEEDS = range(2)
 SLOW_SEEDS = range(100, 100 + int(os.environ.get("DENTAL_FUZZ_SEEDS", "30")))
 BOOKS = ("row_ledger", "rejected_row", "migration_success_report")
 
@@ -94,7 +94,7 @@ def test_many_random_exports_give_the_rows_of_the_oracle(dental_lab: Lab, seed: 
     check_one(dental_lab, seed)
 
 
-@pytest.mark.parametrize("seed", range(200, 203))
+@pytest.mark.parametrize("seed", range(200, 201))
 def test_next_export_changes_what_it_holds_and_leaves_the_rest(dental_lab: Lab, seed: int) -> None:
     check_two(dental_lab, seed)
 
