@@ -31,7 +31,7 @@ def landing(tmp_path: Path) -> UPath:
 
 
 @pytest.fixture
-def server() -> Iterator[LocalServer]:
+def http_server() -> Iterator[LocalServer]:
     """An HTTP server without any page yet."""
     with LocalServer() as running:
         yield running

@@ -35,29 +35,29 @@ LISTS = {
 }
 
 
-def serve_list(server: LocalServer, path: str, rows: Sequence[Any], **query: str) -> None:
+def serve_list(http_server: LocalServer, path: str, rows: Sequence[Any], **query: str) -> None:
     """Answer a list page by page, each with a link to the next."""
     starts = range(0, max(1, len(rows)), PAGE_SIZE)
     pages = (urlencode({**query, "page": number, "page_size": PAGE_SIZE}) for number, _ in enumerate(starts, 1))
     urls = [f"{path}?{page}" for page in pages]
     for place, start in enumerate(starts):
-        following = server.url(urls[place + 1]) if place + 1 < len(urls) else None
+        following = http_server.url(urls[place + 1]) if place + 1 < len(urls) else None
         content = {"count": len(rows), "next": following, "previous": None, "results": rows[start : start + PAGE_SIZE]}
-        server.route(urls[place], Reply(body=json.dumps(content).encode()))
+        http_server.route(urls[place], Reply(body=json.dumps(content).encode()))
 
 
-def serve(server: LocalServer, export: Export) -> None:
+def serve(http_server: LocalServer, export: Export) -> None:
     """Answer as the legacy system whose rows these are; an optional list without rows is not there."""
     for table, path in LISTS.items():
         if table in export:
-            serve_list(server, path, export[table])
+            serve_list(http_server, path, export[table])
     for kind, table in (("MAC", "mac_packages"), ("SOHO", "soho_packages")):
-        serve_list(server, "/api/bills/packages/", export[table], type=kind)
+        serve_list(http_server, "/api/bills/packages/", export[table], type=kind)
     bills = export["bill_records"]
     for kind in KINDS:
         found = [bill for bill in bills if bill.get("customer_type") == kind]
-        serve_list(server, "/api/bills/", found, customer_type=kind)
-    serve_list(server, "/api/bills/", bills)
+        serve_list(http_server, "/api/bills/", found, customer_type=kind)
+    serve_list(http_server, "/api/bills/", bills)
 
 
 def place_of_bill(bill: dict[str, Any]) -> int:
@@ -65,17 +65,17 @@ def place_of_bill(bill: dict[str, Any]) -> int:
     return (*KINDS, None).index(bill.get("customer_type"))
 
 
-def settings(server: LocalServer) -> Mapping[str, str]:
+def settings(http_server: LocalServer) -> Mapping[str, str]:
     return {
-        "BILLING_API_BASE_URL": server.url(),
+        "BILLING_API_BASE_URL": http_server.url(),
         "BILLING_API_TOKEN": CANARY,
         "BILLING_API_PAGE_SIZE": str(PAGE_SIZE),
         "BILLING_API_TIMEOUT_S": "5",
     }
 
 
-def extract(server: LocalServer, home: Path, *options: str) -> tuple[int, str, str]:
-    return migrate(home, "extract", "billing", "--export", EXPORT_ID, *options, **settings(server))
+def extract(http_server: LocalServer, home: Path, *options: str) -> tuple[int, str, str]:
+    return migrate(home, "extract", "billing", "--export", EXPORT_ID, *options, **settings(http_server))
 
 
 def folder_of(home: Path) -> UPath:
@@ -84,10 +84,10 @@ def folder_of(home: Path) -> UPath:
 
 @pytest.mark.parametrize("name", ["G1", "G2", "G3"])
 def test_what_the_interface_serves_is_loaded_as_the_contract_says(
-    server: LocalServer, tmp_path: Path, name: str
+    http_server: LocalServer, tmp_path: Path, name: str
 ) -> None:
-    serve(server, example(name))
-    code, out, err = extract(server, tmp_path)
+    serve(http_server, example(name))
+    code, out, err = extract(http_server, tmp_path)
     assert (code, err.strip()) == (0, "")
     assert "bill_daily_amounts: not in the legacy system, left out" in out
     export = verify_export(folder_of(tmp_path), "billing", ALL)
@@ -98,7 +98,7 @@ def test_what_the_interface_serves_is_loaded_as_the_contract_says(
     see(name, view_of(database), 0)
 
 
-def test_all_flows_at_once_over_several_pages(server: LocalServer, tmp_path: Path) -> None:
+def test_all_flows_at_once_over_several_pages(http_server: LocalServer, tmp_path: Path) -> None:
     """Each table has its own list, each row comes once, and the order is kept."""
     whole: Export = {}
     for name in ("G1", "G2", "G3", "G6", "G11", "G14"):
@@ -108,25 +108,25 @@ def test_all_flows_at_once_over_several_pages(server: LocalServer, tmp_path: Pat
     whole["bill_daily_amounts"] = [{"id": number, "bill_record": 1} for number in (1, 2, 3)]
     for table in (*LISTS, "mac_packages", "soho_packages", "bill_records"):
         whole.setdefault(table, [])
-    serve(server, whole)
-    code, out, _ = extract(server, tmp_path, "--json")
+    serve(http_server, whole)
+    code, out, _ = extract(http_server, tmp_path, "--json")
     assert code == 0
     assert json.loads(out)["left_out"] == []
     for table, rows in whole.items():
         lines = Path(str(folder_of(tmp_path) / f"{table}.jsonl")).read_text(encoding="utf-8").splitlines()
         expected = sorted(rows, key=place_of_bill) if table == "bill_records" else rows
         assert [json.loads(line) for line in lines] == expected, table
-    assert all(request.headers["Authorization"] == f"Bearer {CANARY}" for request in server.seen)
+    assert all(request.headers["Authorization"] == f"Bearer {CANARY}" for request in http_server.seen)
 
 
-def test_bills_of_no_known_type_are_found_by_the_unfiltered_list(server: LocalServer, tmp_path: Path) -> None:
+def test_bills_of_no_known_type_are_found_by_the_unfiltered_list(http_server: LocalServer, tmp_path: Path) -> None:
     export = example("G1")
     export["bill_records"] += [
         {"id": 7, "customer_type": "", "customer": 1, "billing_date": "2025-02-28"},
         {"id": 8, "customer_type": "Corporate", "customer": 1, "billing_date": "2025-02-28"},
     ]
-    serve(server, export)
-    code, out, _ = extract(server, tmp_path, "--json")
+    serve(http_server, export)
+    code, out, _ = extract(http_server, tmp_path, "--json")
     assert code == 0
     manifest = json.loads((folder_of(tmp_path) / "manifest.json").read_text(encoding="utf-8"))
     (warning,) = manifest["warnings"]
@@ -138,39 +138,41 @@ def test_bills_of_no_known_type_are_found_by_the_unfiltered_list(server: LocalSe
     assert database.rejected()[EXPORT_ID, "bill_records", 3, "bill_records"] == ("8", "UNKNOWN_CUSTOMER_TYPE")
 
 
-def test_every_setting_that_is_missing_is_named(server: LocalServer, tmp_path: Path) -> None:
+def test_every_setting_that_is_missing_is_named(http_server: LocalServer, tmp_path: Path) -> None:
     for missing in (VARIABLES.base_url, VARIABLES.token):
-        environment = {name: value for name, value in settings(server).items() if name != missing}
+        environment = {name: value for name, value in settings(http_server).items() if name != missing}
         code, out, err = migrate(tmp_path, "extract", "billing", **environment)
         assert (code, out) == (2, "")
         assert err.startswith(f"ExtractConfigError: {missing} is not set.")
-    assert server.seen == []
+    assert http_server.seen == []
 
 
-def test_errors_are_one_line(server: LocalServer, tmp_path: Path) -> None:
-    server.route(f"/api/customers/?page=1&page_size={PAGE_SIZE}", Reply(401))
-    code, out, err = extract(server, tmp_path)
+def test_errors_are_one_line(http_server: LocalServer, tmp_path: Path) -> None:
+    http_server.route(f"/api/customers/?page=1&page_size={PAGE_SIZE}", Reply(401))
+    code, out, err = extract(http_server, tmp_path)
     assert (code, out, len(err.strip().splitlines())) == (1, "", 1)
     assert err.startswith("ExtractAuthError: sales_customers: HTTP 401 at /api/customers/")
 
 
-def test_a_database_can_be_read_instead(server: LocalServer, tmp_path: Path) -> None:
+def test_a_database_can_be_read_instead(http_server: LocalServer, tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "legacy.db") as connection:
         for source in ALL:
             columns = ", ".join(f'"{column}"' for column in source.columns)
             connection.execute(f"CREATE TABLE {source.name} ({columns}, PRIMARY KEY (id))")
     url = f"sqlite:///{tmp_path / 'legacy.db'}"
-    code, _, err = migrate(tmp_path, "extract", "billing", "--from", url, "--export", EXPORT_ID, **settings(server))
+    code, _, err = migrate(
+        tmp_path, "extract", "billing", "--from", url, "--export", EXPORT_ID, **settings(http_server)
+    )
     assert (code, err.strip()) == (0, "")
     assert len(verify_export(folder_of(tmp_path), "billing", ALL).files) == len(ALL)
-    assert server.seen == []
+    assert http_server.seen == []
 
 
 @pytest.mark.parametrize("option", [("--format", "csv"), ("--no-gzip",), ("--all-columns",)])
-def test_options_of_databases_are_refused(server: LocalServer, tmp_path: Path, option: tuple[str, ...]) -> None:
-    code, _, err = extract(server, tmp_path, *option)
+def test_options_of_databases_are_refused(http_server: LocalServer, tmp_path: Path, option: tuple[str, ...]) -> None:
+    code, _, err = extract(http_server, tmp_path, *option)
     assert (code, err.startswith("SetupError: --format, --gzip and --all-columns are for legacy databases.")) == (
         2,
         True,
     )
-    assert server.seen == []
+    assert http_server.seen == []
