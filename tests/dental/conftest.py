@@ -1,44 +1,22 @@
-"""Fixtures of DENTAL's contract tests: installations in scratch databases that already have the schema."""
+"""Fixtures of DENTAL's contract tests."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from functools import partial
 
-import dagster as dg
 import pytest
-from sqlalchemy import create_engine
 
 from migration import embedded
-from migration.declare import run as declared_run
-from migration.warehouse.connect import warehouse_engine
-from migration.warehouse.ddl import ensure_schema
-from tests.conftest import scratch_database, settings_at
+from tests import installations
 from tests.dental.dental_harness import Lab, location
+
+installation = partial(installations.installation, system="dental", lab=Lab)
 
 
 @pytest.fixture(scope="session")
 def dental_template(server: embedded.EmbeddedServer) -> Iterator[str]:
     """A database with DENTAL's empty schema, to copy."""
-    if not hasattr(location(), "SYSTEM"):
-        pytest.skip("The dental migration is not built yet.")
-    with scratch_database(server) as url:
-        made = create_engine(url)
-        with made.begin() as connection:
-            ensure_schema(connection, location().SYSTEM.metadata)
-        made.dispose()
-        yield url.rpartition("/")[2].partition("?")[0]
-
-
-@contextmanager
-def installation(server: embedded.EmbeddedServer, template: str, home: Path) -> Iterator[Lab]:
-    """An installation in a copy of a database."""
-    with scratch_database(server, template) as url, dg.DagsterInstance.ephemeral() as instance:
-        settings = settings_at(home, url, url)
-        (home / "landing" / "dental").mkdir(parents=True)
-        engine = warehouse_engine(settings)
-        yield Lab(settings, engine, instance)
-        engine.dispose()
-        declared_run.engine_of.cache_clear()
+    with installations.template_of(server, location().SYSTEM.metadata) as name:
+        yield name
 
 
 @pytest.fixture
