@@ -19,7 +19,8 @@ help: ## List what can be done
 setup: $(READY) ## Install what is locked in uv.lock into .venv (every other target does this itself)
 
 # One recipe and one stamp: a second call finds it, and `make -j` runs it once. Two calls at the same moment are safe
-# too: uv is moved into place in one step, and uv itself locks the environment it writes.
+# too: uv is moved into place in one step, and uv itself locks the environment it writes. Bytecode is compiled once here:
+# where PYTHONDONTWRITEBYTECODE is set, as in many containers, each command would otherwise compile for seconds.
 $(READY): pyproject.toml uv.lock
 	@for python in $(PYTHON) ''; do \
 	  [ -z "$$python" ] || ! "$$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null || break; \
@@ -34,7 +35,7 @@ $(READY): pyproject.toml uv.lock
 	    && $$part/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION) \
 	    && mv -f $$part/bin/uv .uv/bin/uv && rm -rf $$part || exit 1; \
 	fi; \
-	UV_PYTHON_DOWNLOADS=never UV_SYSTEM_CERTS=true "$$uv" sync --frozen --no-progress --python "$$("$$python" -c 'import sys; print(sys.executable)')"
+	UV_PYTHON_DOWNLOADS=never UV_SYSTEM_CERTS=true "$$uv" sync --frozen --no-progress --compile-bytecode --python "$$("$$python" -c 'import sys; print(sys.executable)')"
 	@touch $@
 
 migrate: $(READY) ## Migrate all five systems: sample exports, runs, reconciliation reports
