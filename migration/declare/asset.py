@@ -352,8 +352,9 @@ class _AssetRun:
 
     def _step(self, partition: str | None) -> StepReport:
         """One partition: transaction and run log."""
+        started = time.perf_counter()
         try:
-            return self._transact(self._workbench(partition))
+            return self._transact(self._workbench(partition), started)
         except Exception as error:
             ours = as_ours(error)
             self._log_failure(partition, ours)
@@ -374,8 +375,7 @@ class _AssetRun:
             partition=partition,
         )
 
-    def _transact(self, step: Step) -> StepReport:
-        started = time.perf_counter()
+    def _transact(self, step: Step, started: float) -> StepReport:
         with step.transaction(lambda connection: self._lock(connection, step.partition)) as connection:
             self._ask(step)
             self.log.close_interrupted(connection, self.declaration.name, step.partition)

@@ -1,4 +1,7 @@
-"""Dagster's storage: planned events in one statement, and told apart by asset and partition as before."""
+"""Dagster's storage: planned events in few statements, and told apart by asset, check and partition as before."""
+
+from collections import Counter
+from collections.abc import Iterator
 
 import dagster as dg
 import pytest
@@ -9,9 +12,20 @@ from migration.settings import Settings
 MONTHS = dg.MonthlyPartitionsDefinition(start_date="2024-01-01", end_date="2024-06-01")
 
 
-@dg.multi_asset(specs=[dg.AssetSpec("monthly")], partitions_def=MONTHS, backfill_policy=dg.BackfillPolicy.single_run())
-def monthly() -> None:
-    """Nothing."""
+MONTHLY = dg.AssetKey("monthly")
+CHECKS = ("conservation", "unique")
+
+
+@dg.multi_asset(
+    specs=[dg.AssetSpec(MONTHLY)],
+    check_specs=[dg.AssetCheckSpec(name, asset=MONTHLY) for name in CHECKS],
+    partitions_def=MONTHS,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+)
+def monthly() -> Iterator[dg.MaterializeResult]:
+    """Nothing, one check passed and one not."""
+    results = [dg.AssetCheckResult(passed=name == "unique", check_name=name, asset_key=MONTHLY) for name in CHECKS]
+    yield dg.MaterializeResult(MONTHLY, check_results=results)
 
 
 @pytest.mark.parametrize("at_once", ["0", "1000"], ids=["one by one", "in batches"])
@@ -32,5 +46,14 @@ def test_planned_events_of_a_range(settings: Settings, monkeypatch: pytest.Monke
         assert sorted(str(entry.get_dagster_event().partition) for entry in planned) == [
             f"2024-0{month}-01" for month in range(1, 5)
         ]
-        assert instance.get_materialized_partitions(dg.AssetKey("monthly")) == {f"2024-0{m}-01" for m in range(1, 5)}
-        assert dg.AssetKey("monthly") in instance.all_asset_keys()
+        assert instance.get_materialized_partitions(MONTHLY) == {f"2024-0{m}-01" for m in range(1, 5)}
+        assert MONTHLY in instance.all_asset_keys()
+        assert executions(instance, "unique") == {"PLANNED": 4, "SUCCEEDED": 1}
+        assert executions(instance, "conservation") == {"PLANNED": 4, "FAILED": 1}
+
+
+def executions(instance: dg.DagsterInstance, check: str) -> Counter[str]:
+    """How the executions of a check have ended: Dagster plans one per partition, its result has none."""
+    key = dg.AssetCheckKey(MONTHLY, check)
+    records = instance.event_log_storage.get_asset_check_execution_history(key, limit=100)
+    return Counter(record.status.value for record in records)
