@@ -25,6 +25,7 @@ ROWS = int(os.environ.get("BENCH_ROWS", "1000000"))
 PAYMENTS = int(os.environ.get("BENCH_PAYMENTS", "1000000"))
 NOTIFICATIONS = int(os.environ.get("BENCH_NOTIFICATIONS", "1000000"))
 METER_SCALE = 30
+BILLS = int(os.environ.get("BENCH_BILLS", "100000"))
 BOOKING_SCALE = 10.0
 PORT = 3977
 
@@ -189,6 +190,34 @@ def bench_dental(home: Path) -> None:
     print(f"    peak memory                          {ours[-1]['peak_mb']} MB, at a fifth {few['peak_mb']} MB")
 
 
+def bench_billing(home: Path) -> None:
+    """(n) the sample end to end, (o) the daily breakdown against hand-written SQL, memory."""
+    wholes = []
+    for number in range(RUNS):
+        with place_below(home, f"billing-{number}") as place:
+            migrate(place, "sample", "billing")
+            wholes.append(measure(place, "bench.billing", "whole", "1"))
+    outside = [(run["wall"] - run["inside"]) / run["wall"] for run in wholes]
+    print(f"(n) Billing, scale 1                     {spread([run['wall'] for run in wholes])} s wall")
+    print(f"    share outside the {wholes[0]['assets']} assets' steps   {spread(outside)}")
+    measure(home, "bench.billing", "prepare", str(BILLS))
+    ours, by_hand = [], []
+    for _ in range(RUNS):
+        by_hand.append(measure(home, "bench.billing", "by_hand", str(BILLS)))
+        ours.append(measure(home, "bench.billing", "ours", str(BILLS)))
+    if len({run["result"] for run in (*ours, *by_hand)}) > 1:
+        sys.exit("Not the same days.")
+    pairs = list(zip(ours, by_hand, strict=True))
+    rows = ours[0]["rows"]
+    print(f"{BILLS:,} bills, {rows:,} days; {RUNS} runs in turn, all left the same rows")
+    print(f"(o) daily breakdown / the same by hand   {spread([a['steps'] / b['wall'] for a, b in pairs])}")
+    print(f"    its INSERT alone                     {spread([a['insert'] / b['wall'] for a, b in pairs])}")
+    cpu = spread([a["server_cpu"] / b["server_cpu"] for a, b in pairs])
+    print(f"    in processor time of the server      {cpu}")
+    print(f"    days per second                      {spread([rows / run['steps'] for run in ours])}")
+    print(f"    peak memory                          {ours[-1]['peak_mb']} MB")
+
+
 def bench_booking(home: Path, larger: float = BOOKING_SCALE) -> None:
     """(j) the sample of the planning size and (k) a larger one, by row; memory; what is not in the steps."""
     few, again = booking_at(home, 1.0, RUNS)
@@ -266,7 +295,7 @@ def spread(values: Sequence[float]) -> str:
 
 
 def main() -> None:
-    """Measure everything, or what the arguments name: load, orchestration, dev, meter, booking, dental.
+    """Measure everything, or what the arguments name: load, orchestration, dev, meter, booking, billing, dental.
 
     A number among them is the larger scale of Booking, such as in `booking 100`.
     """
@@ -276,6 +305,7 @@ def main() -> None:
         "orchestration": bench_orchestration,
         "dev": bench_dev,
         "meter": bench_meter,
+        "billing": bench_billing,
         "dental": bench_dental,
         "booking": partial(bench_booking, larger=numbers[0] if numbers else BOOKING_SCALE),
     }

@@ -5,26 +5,29 @@ out on a copy of it, for all tenants one after the other. `load` loads the gener
 """
 
 import json
-import os
 import resource
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
 
-import psutil
 import psycopg
-import sqlalchemy as sa
-from psycopg import ClientCursor, sql
+from psycopg import ClientCursor
 
+from bench.databases import (
+    Measured,
+    Statements,
+    as_libpq,
+    engine_for,
+    keep_still,
+    make_database,
+    require_success,
+    server_cpu_seconds,
+    url_of,
+)
 from bench.meter_rows import EXPORT_ID, fill, note_export, settle
 from meter_assets import tables
 from meter_assets.assets import METER, STEPS
-from migration import embedded
 from migration.report import asset_lines
 from migration.runs import Finished, Request, carry_through, load_location
 from migration.settings import read_settings
@@ -34,7 +37,6 @@ from migration.warehouse.fingerprint import fingerprint_of
 
 BY_HAND = Path(__file__).with_name("meter_by_hand.sql")
 MEASURED = "measured"
-SHOWN = 400
 RESULTS = (
     *tables.LOADED,
     tables.customer_balances_backup,
@@ -42,64 +44,11 @@ RESULTS = (
     tables.invoice_amount_discrepancy,
     tables.validation_discrepancy,
 )
-Measured: TypeAlias = dict[str, Any]
-
-
-# --- databases --------------------------------------------------------------------------------------------------------
-
-
-def url_of(database: str) -> str:
-    """The URL of a database of the embedded server."""
-    return (
-        embedded.ensure_running(read_settings({"MIGRATION_HOME": os.environ["MIGRATION_HOME"]}))
-        .url(database)
-        .render_as_string(hide_password=False)
-    )
-
-
-def _as_libpq(url: str) -> str:
-    return sa.make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-
-
-def make_database(name: str, template: str = "template1") -> None:
-    """Make a database anew, as a copy of another; both then have the same pages, none of them in the server's cache."""
-    with psycopg.connect(_as_libpq(url_of("postgres")), autocommit=True) as connection:
-        for statement in (
-            "DROP DATABASE IF EXISTS {name} WITH (FORCE)",
-            "CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy",
-        ):
-            connection.execute(sql.SQL(statement).format(name=sql.Identifier(name), template=sql.Identifier(template)))
-
-
-def server_cpu_seconds() -> float:
-    """Processor time of the server, of those of its processes that have ended too; other load does not change it."""
-    server = psutil.Process(
-        embedded.ensure_running(read_settings({"MIGRATION_HOME": os.environ["MIGRATION_HOME"]})).pid
-    )
-    while True:
-        try:
-            times = [each.cpu_times() for each in (server, *server.children())]
-        except psutil.NoSuchProcess:  # a session's process has just ended; the server's own times count it now
-            continue
-        ended = times[0].children_user + times[0].children_system
-        return ended + sum(each.user + each.system for each in times)
-
-
-@contextmanager
-def engine_for(database: str) -> Iterator[sa.Engine]:
-    """The engine of a database of the embedded server; this process then has it as its target database."""
-    os.environ["MIGRATION_DATABASE_URL"] = url_of(database)
-    engine = warehouse_engine(read_settings())
-    yield engine
-    engine.dispose()
 
 
 def prepare(payments: int) -> Measured:
     """Fill a database, in which every tenant passes, and leave it as vacuumed as a server does by and by."""
-    with psycopg.connect(_as_libpq(url_of("postgres")), autocommit=True) as connection:
-        # Whether it comes in between is chance, and it would come for both alike.
-        connection.execute("ALTER SYSTEM SET autovacuum = off")
-        connection.execute("SELECT pg_reload_conf()")
+    keep_still()
     filled = f"filled_{payments}"
     make_database(filled)
     with engine_for(filled) as engine:
@@ -108,7 +57,7 @@ def prepare(payments: int) -> Measured:
     carry_out_by_hand()
     with engine_for(filled) as engine, engine_for(MEASURED) as computed:
         settle(engine, computed)
-    with psycopg.connect(_as_libpq(url_of(filled)), autocommit=True) as connection:
+    with psycopg.connect(as_libpq(url_of(filled)), autocommit=True) as connection:
         connection.execute("VACUUM FULL meter.customers")
         connection.execute("VACUUM ANALYZE")
     note_export(read_settings())
@@ -116,52 +65,6 @@ def prepare(payments: int) -> Measured:
 
 
 # --- the steps --------------------------------------------------------------------------------------------------------
-
-
-@dataclass
-class Statements:
-    """The statements sent to the target database, by the asset whose step was running.
-
-    Attributes:
-        seconds: by asset, how long each took and how it begins, in their order.
-    """
-
-    asset: str = ""
-    seconds: dict[str, list[tuple[float, str]]] = field(default_factory=lambda: defaultdict(list))
-
-    def on_step(self, asset: str, state: str) -> None:
-        """Take notice of a step that has begun or ended."""
-        self.asset = asset if state == "started" else ""
-
-    def told(self, number: int = 8) -> Measured:
-        """Seconds in SQL by asset, and the statements that took longest: seconds, how often, how they begin."""
-        slowest, total = {}, {}
-        for asset, sent in self.seconds.items():
-            by_text: dict[str, list[float]] = defaultdict(list)
-            for seconds, text in sent:
-                by_text[" ".join(text.split())[:SHOWN]].append(seconds)
-            rows = [(round(sum(each), 2), len(each), text) for text, each in by_text.items()]
-            slowest[asset], total[asset] = sorted(rows, reverse=True)[:number], sum(row[0] for row in rows)
-        return {"in_sql": total, "slowest": slowest}
-
-    @contextmanager
-    def counted(self) -> Iterator[None]:
-        """Count what psycopg executes."""
-        plain = psycopg.Cursor.execute
-
-        def execute(cursor: Any, query: Any, *arguments: Any, **options: Any) -> Any:
-            started = time.perf_counter()
-            try:
-                return plain(cursor, query, *arguments, **options)
-            finally:
-                text = query if isinstance(query, str) else query.as_string(cursor)
-                self.seconds[self.asset].append((time.perf_counter() - started, text))
-
-        psycopg.Cursor.execute = execute  # type: ignore[method-assign,assignment]
-        try:
-            yield
-        finally:
-            psycopg.Cursor.execute = plain  # type: ignore[method-assign]
 
 
 def carry_out_ours() -> Measured:
@@ -173,15 +76,9 @@ def carry_out_ours() -> Measured:
         started = time.perf_counter()
         finished = list(carry_through(location, settings, request, statements.on_step))
         wall = time.perf_counter() - started
-    _require_success(finished)
+    require_success(finished)
     counts = {asset: len(sent) / len(finished) for asset, sent in statements.seconds.items() if asset}
     return _seconds_inside(finished) | {"wall": wall, "statements": counts} | statements.told()
-
-
-def _require_success(finished: list[Finished]) -> None:
-    failures = [f"{each.partition} {name}: {why}" for each in finished for name, why in each.failures.items()]
-    if failures:
-        sys.exit("\n".join(failures))
 
 
 def _seconds_inside(finished: list[Finished]) -> Measured:
@@ -198,7 +95,7 @@ def carry_out_by_hand() -> Measured:
     """The same in plain SQL, one transaction for each step and tenant."""
     sections = [part.split("\n", 1) for part in BY_HAND.read_text().split("-- step: ")[1:]]
     seconds: dict[str, float] = defaultdict(float)
-    with psycopg.connect(_as_libpq(url_of(MEASURED)), autocommit=True, cursor_factory=ClientCursor) as connection:
+    with psycopg.connect(as_libpq(url_of(MEASURED)), autocommit=True, cursor_factory=ClientCursor) as connection:
         tenants = [row[0] for row in connection.execute("SELECT id FROM meter.tenants ORDER BY id")]
         for tenant in tenants:
             for name, statements in sections:
@@ -239,7 +136,7 @@ def load() -> Measured:
         started, before = time.perf_counter(), server_cpu_seconds()
         finished = list(carry_through(location, settings, Request(only=loads), statements.on_step))
         found = {"wall": time.perf_counter() - started, "server_cpu": server_cpu_seconds() - before}
-    _require_success(finished)
+    require_success(finished)
     return found | _seconds_inside(finished) | statements.told()
 
 

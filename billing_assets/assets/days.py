@@ -28,7 +28,7 @@ Number = sa.ColumnElement[Any]
 
 _CENT = sa.literal(Decimal("0.01"), sa.Numeric)
 _MONEY = sa.Numeric(22, 2)
-_CHARGE = sa.Numeric(10, 2)
+_NOTHING = "0.00"
 
 
 def month_length() -> Number:
@@ -37,39 +37,69 @@ def month_length() -> Number:
     return sa.cast(sa.extract("day", next_month - sa.func.make_interval(0, 0, 0, 1)), sa.Integer)
 
 
+def _priced(charges: sa.FromClause, counts: sa.ColumnElement[bool]) -> list[Number]:
+    """Of each service its quantity and price as texts and its amount in cents, of the discount its cents.
+
+    Args:
+        charges: bills or periods.
+        counts: whether the amounts are what is split; they are 0 otherwise.
+    """
+    priced: list[Number] = []
+    for service in SERVICES:
+        priced += [sa.cast(charges.c[name], sa.Text).label(name) for name in (service, f"{service}_price")]
+        priced.append(sa.case((counts, _cents(line(charges, service))), else_=0).label(f"{service}_cents"))
+    return [*priced, sa.case((counts, _cents(charges.c.discount)), else_=0).label("discount_cents")]
+
+
 def _bills(condition: sa.ColumnElement[bool]) -> sa.Subquery:
+    """The bills that a condition selects, priced once, not once a day; a legacy total is in no service's amount."""
     bill = tables.bill_records
-    return sa.select(bill, month_length().label("length")).where(condition).subquery("bills")
+    is_legacy = bill.c.total_source == LEGACY
+    other = sa.case((is_legacy, _cents(bill.c.total_bill)), else_=0).label("other_cents")
+    columns = (bill.c.id, bill.c.billing_month, bill.c.export_id, bill.c.total_source, month_length().label("length"))
+    return _once(sa.select(*columns, *_priced(bill, sa.not_(is_legacy)), other).where(condition)).subquery("bills")
+
+
+def _periods(condition: sa.ColumnElement[bool]) -> sa.Subquery:
+    """The pricing periods of these bills, each priced once."""
+    bill, period = tables.bill_records, tables.bill_pricing_periods
+    columns = (period.c.id, period.c.bill_record_id, period.c.start_day, period.c.end_day)
+    joined = period.join(bill, bill.c.id == period.c.bill_record_id)
+    rows = sa.select(*columns, *_priced(period, sa.true())).select_from(joined).where(condition)
+    return _once(rows).subquery("periods")
+
+
+def _once(rows: Query) -> Query:
+    """Rows that the planner computes before it joins them: else each expression would be repeated for every day."""
+    return rows.offset(0)
 
 
 def _spans(condition: sa.ColumnElement[bool]) -> sa.Subquery:
     """One row per bill and day: what is in force that day, the days that its amounts are split over, and its place."""
-    bill, period = _bills(condition), tables.bill_pricing_periods
+    bill, period = _bills(condition), _periods(condition)
     series = sa.func.generate_series(1, bill.c.length).table_valued("day").render_derived().lateral("days")
     day = sa.cast(series.c.day, sa.Integer)
     covers = sa.and_(period.c.bill_record_id == bill.c.id, day.between(period.c.start_day, period.c.end_day))
     by_periods = bill.c.total_source == PERIODS
     covered = sa.case((by_periods, period.c.end_day - period.c.start_day + 1), else_=bill.c.length)
-    charges = [
-        sa.cast(sa.case((by_periods, sa.func.coalesce(period.c[name], 0)), else_=bill.c[name]), _CHARGE).label(name)
-        for name in (*(f"{s}{suffix}" for s in SERVICES for suffix in ("", "_price")), "discount")
-    ]
-    return (
+
+    def in_force(name: str, nothing: Any) -> Number:
+        return sa.case((by_periods, sa.func.coalesce(period.c[name], nothing)), else_=bill.c[name]).label(name)
+
+    return _once(
         sa.select(
             bill.c.id,
             bill.c.billing_month,
             bill.c.export_id,
-            bill.c.total_bill,
-            (bill.c.total_source == LEGACY).label("is_legacy"),
             period.c.id.label("pricing_period_id"),
             day.label("day_number"),
             sa.func.coalesce(covered, 1).label("length"),
             sa.case((by_periods, sa.func.coalesce(day - period.c.start_day + 1, 1)), else_=day).label("place"),
-            *charges,
-        )
-        .select_from(bill.join(series, sa.true()).outerjoin(period, covers))
-        .subquery("spans")
-    )
+            *(in_force(name, _NOTHING) for service in SERVICES for name in (service, f"{service}_price")),
+            *(in_force(f"{name}_cents", 0) for name in (*SERVICES, "discount")),
+            bill.c.other_cents,
+        ).select_from(bill.join(series, sa.true()).outerjoin(period, covers))
+    ).subquery("spans")
 
 
 def _share(cents: Number, length: Number, place: Number) -> Number:
@@ -80,19 +110,19 @@ def _share(cents: Number, length: Number, place: Number) -> Number:
 
 def _shares(spans: sa.Subquery) -> sa.Subquery:
     """One row per bill and day with the cents of each part of the bill."""
-    amounts: dict[str, Number] = {service: line(spans, service) for service in SERVICES}
-    amounts = {name: sa.case((spans.c.is_legacy, 0), else_=amount) for name, amount in amounts.items()}
-    amounts["discount"] = sa.case((spans.c.is_legacy, 0), else_=spans.c.discount)
-    amounts["other"] = sa.case((spans.c.is_legacy, spans.c.total_bill), else_=0)
     shares = [
-        _share(sa.cast(amount * 100, sa.BigInteger), spans.c.length, spans.c.place).label(f"{name}_cents")
-        for name, amount in amounts.items()
+        _share(spans.c[f"{name}_cents"], spans.c.length, spans.c.place).label(f"{name}_share")
+        for name in (*SERVICES, "discount", "other")
     ]
-    return sa.select(spans, *shares).subquery("shares")
+    return _once(sa.select(spans, *shares)).subquery("shares")
+
+
+def _cents(amount: Number) -> Number:
+    return sa.cast(amount * 100, sa.BigInteger)
 
 
 def _text_of(cents: Number) -> Number:
-    return sa.cast(sa.cast(sa.cast(cents, sa.Numeric) * _CENT, _MONEY), sa.Text)
+    return sa.cast(sa.cast(cents, sa.Numeric) * _CENT, sa.Text)
 
 
 def _breakdown(shares: sa.Subquery) -> Number:
@@ -100,22 +130,22 @@ def _breakdown(shares: sa.Subquery) -> Number:
     parts: list[Any] = []
     for service in SERVICES:
         of_service = sa.func.jsonb_build_object(
-            *("quantity", sa.cast(shares.c[service], sa.Text)),
-            *("price", sa.cast(shares.c[f"{service}_price"], sa.Text)),
-            *("amount", _text_of(shares.c[f"{service}_cents"])),
+            *("quantity", shares.c[service]),
+            *("price", shares.c[f"{service}_price"]),
+            *("amount", _text_of(shares.c[f"{service}_share"])),
         )
         parts += [service, of_service]
     for name in ("other", "discount"):
-        parts += [name, _text_of(shares.c[f"{name}_cents"])]
+        parts += [name, _text_of(shares.c[f"{name}_share"])]
     return sa.func.jsonb_build_object(*parts, type_=pg.JSONB)
 
 
 def day_rows(condition: sa.ColumnElement[bool]) -> Query:
     """The rows of `daily_bill_amounts` of the bills that a condition selects."""
     shares = _shares(_spans(condition))
-    total = shares.c.other_cents - shares.c.discount_cents
+    total = shares.c.other_share - shares.c.discount_share
     for service in SERVICES:
-        total = total + shares.c[f"{service}_cents"]
+        total = total + shares.c[f"{service}_share"]
     return sa.select(
         (shares.c.id * 100 + shares.c.day_number).label("id"),
         shares.c.id.label("bill_record_id"),

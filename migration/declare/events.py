@@ -20,6 +20,8 @@ from migration.warehouse.upsert import Changes
 if TYPE_CHECKING:
     from migration.declare.asset import Declaration
 
+FAILURES_TOLD = 5
+
 Failures = Sequence[tuple[str | None, MigrationError]]
 
 
@@ -131,7 +133,8 @@ def _failure_text(declaration: "Declaration", bad: Sequence[tuple[str | None, li
     for partition, names in bad:
         what = "Found" if declaration.fails_after_publishing is not None else "Blocked, no row published"
         lines.append(f"{_named(partition)}{what}: {', '.join(names)}.")
-    return " ".join(lines)
+    more = len(lines) - FAILURES_TOLD
+    return " ".join([*lines[:FAILURES_TOLD], *([f"So did {more} more partitions."] if more > 0 else [])])
 
 
 def _named(partition: str | None) -> str:

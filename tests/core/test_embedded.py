@@ -266,7 +266,7 @@ def test_a_home_of_another_user_is_not_touched(common: Path) -> None:
 
 
 def test_it_is_quick_when_it_runs_already(common: Path) -> None:
-    embedded.ensure_running(at(common))
+    server = embedded.ensure_running(at(common))
     begin = time.perf_counter()
-    embedded.ensure_running(at(common))
-    assert time.perf_counter() - begin < 2
+    assert embedded.ensure_running(at(common)) == server
+    assert time.perf_counter() - begin < 5
