@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from psycopg import sql
 
 from migration import embedded
-from migration.runs import Finished
+from migration.runs import STEP_ENDS, Finished
 from migration.settings import read_settings
 from migration.warehouse.connect import warehouse_engine
 
@@ -90,7 +90,10 @@ class Statements:
 
     def on_step(self, asset: str, state: str) -> None:
         """Take notice of a step that has begun or ended."""
-        self.asset = asset if state == "started" else ""
+        if state == "started":
+            self.asset = asset
+        elif state in STEP_ENDS:
+            self.asset = ""
 
     def told(self, number: int = 8) -> Measured:
         """Seconds in SQL by asset, and the statements that took longest: seconds, how often, how they begin."""

@@ -1,6 +1,7 @@
 """Making Dagster runs in this process and following them: one job, or a whole migration, stage by stage."""
 
 import datetime as dt
+import logging
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -268,7 +269,7 @@ def run_job(
         location: the code location.
         planned: the job, its assets and its partition.
         options: run options that differ from their defaults.
-        on_step: called with a step's name and `started`, `succeeded`, `failed` or `skipped`.
+        on_step: called with a step's name and `started`, one of `STEP_ENDS`, or what the step tells of its pace.
         tags: further tags of the run.
         instance: the Dagster instance.
     """
@@ -296,6 +297,7 @@ def _whole_range(job: dg.JobDefinition, instance: dg.DagsterInstance) -> dict[st
     return {RANGE_START_TAG: keys[0], RANGE_END_TAG: keys[-1]}
 
 
+STEP_ENDS = ("succeeded", "failed", "skipped")
 _STEP_EVENTS = {
     dg.DagsterEventType.STEP_START: "started",
     dg.DagsterEventType.STEP_SUCCESS: "succeeded",
@@ -308,10 +310,14 @@ def _step_listener(on_step: Callable[[str, str], None]) -> Callable[[dg.EventLog
     lock = threading.Lock()
 
     def listen(entry: dg.EventLogEntry) -> None:
-        event = entry.dagster_event
-        if event is not None and event.event_type in _STEP_EVENTS and event.step_key:
+        event, told = entry.dagster_event, None
+        if event is None:
+            told = entry.user_message if entry.level == logging.INFO else None
+        elif event.event_type in _STEP_EVENTS:
+            told = _STEP_EVENTS[event.event_type]
+        if told and entry.step_key:
             with lock:
-                on_step(event.step_key.split("__", 1)[-1], _STEP_EVENTS[event.event_type])
+                on_step(entry.step_key.split("__", 1)[-1], told)
 
     return listen
 

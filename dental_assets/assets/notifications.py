@@ -26,6 +26,7 @@ from dental_assets.quarantine import raw_record
 from migration.declare.ahead import ReadAhead
 from migration.declare.asset import Write
 from migration.declare.lookups import stage_lookup
+from migration.declare.pace import Pace
 from migration.declare.step import Step
 from migration.exports.reading import LineBatches, RawBatch
 from migration.outcome import Labelled, Outcome, Rule, failed_ledger, label, rejects, split_by_rules
@@ -259,12 +260,24 @@ def notifications(step: Step) -> Write:
     key = str(step.partition)
     known, progress = _known(step), Progress.of(step, key)
     step.facts["resumed_after_batch"] = progress.batches
+    pace = Pace(step.frames.parts(CHUNKS)[key] - progress.counts["source_rows"], _waiting(step, key))
     batches = _batches(step, key, progress)
     with ReadAhead((batch, labelled_notifications(batch.rows, known)) for batch in batches) as ready:
         for batch, labelled in ready:
             _commit(step, key, batch, labelled, progress)
+            step.tell(pace.after(len(batch.source_rows)))
     _take_counts(step, key, progress)
     return lambda: progress.write(step, key, DONE)
+
+
+def _waiting(step: Step, key: str) -> int:
+    """The rows of the other ranges that are not done."""
+    chunk = tables.notification_chunks
+    same = sa.and_(progress_.c.export_id == chunk.c.export_id, progress_.c.partition_key == chunk.c.partition_key)
+    left = chunk.c.source_rows - sa.func.coalesce(progress_.c.source_rows, 0)
+    rows = sa.select(sa.func.sum(left)).select_from(chunk.outerjoin(progress_, same))
+    others = sa.and_(chunk.c.export_id == step.export.export_id, chunk.c.partition_key != key)
+    return int(step.connection.scalar(rows.where(others, progress_.c.status.is_distinct_from(DONE))) or 0)
 
 
 def _batches(step: Step, key: str, progress: Progress) -> Iterator[Batch]:

@@ -220,7 +220,7 @@ def _typed(key: str, value: str, kind: Any) -> Any:
 
 @contextmanager
 def _progress(title: str) -> Iterator[Callable[[str, str], None]]:
-    """The steps of a migration as they end, on standard error."""
+    """The steps of a migration as they end, and what long ones tell of their pace, on standard error."""
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -231,7 +231,8 @@ def _progress(title: str) -> Iterator[Callable[[str, str], None]]:
         task = bar.add_task(title, total=None)
 
         def on_step(step: str, state: str) -> None:
-            bar.update(task, description=f"{title}: {step}", advance=0 if state == "started" else 1)
+            pace = "" if state == "started" or state in runs.STEP_ENDS else f", {state}"
+            bar.update(task, description=f"{title}: {step}{pace}", advance=int(state in runs.STEP_ENDS))
 
         yield on_step
 

@@ -373,6 +373,7 @@ class _AssetRun:
             source=self.declaration.source,
             further_sources=self.declaration.further_sources,
             partition=partition,
+            tell=self.context.log.info,
         )
 
     def _transact(self, step: Step, started: float) -> StepReport:

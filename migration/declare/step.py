@@ -69,6 +69,7 @@ class Step:
         changes: rows inserted, updated, deleted.
         facts: what the step wants to show beside its counts; numbers and short texts, no row values.
         apart: counts of rows that this step labels for a partitioned asset, because they are in no partition of it.
+        tell: says in the run's log, and where the run is followed, how a long step gets on.
     """
 
     run: RunFacts
@@ -82,6 +83,7 @@ class Step:
     changes: Changes = field(default_factory=Changes)
     facts: dict[str, Any] = field(default_factory=dict)
     apart: dict[str, Tally] = field(default_factory=dict)
+    tell: Callable[[str], None] = lambda text: None
     _connection: sa.Connection | None = None
     _outcomes: OutcomeStages | None = None
     _stages: dict[str, sa.Table] = field(default_factory=dict)

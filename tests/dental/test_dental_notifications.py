@@ -110,6 +110,17 @@ def test_next_export_changes_only_what_differs(dental_lab: Lab) -> None:
     assert (export_ids[1], export_ids[2], export_ids[5], export_ids[250_000]) == (SECOND, FIRST, SECOND, FIRST)
 
 
+def test_pace_is_told_while_a_range_is_carried(dental_lab: Lab) -> None:
+    dental_lab.put(FIRST, ranged())
+    assert dental_lab.migrate(FIRST).failures == {}
+    (ran,) = dental_lab.notify(FIRST, ["000000000"])
+    told_of = [entry.user_message for entry in dental_lab.instance.all_logs(ran.run_id) if "rows/s" in entry.message]
+    chunks = {row["partition_key"]: row["source_rows"] for row in dental_lab.rows("notification_chunks")}
+    waiting = sum(chunks.values()) - chunks["000000000"]
+    assert len(told_of) == 1
+    assert f"with the {waiting} rows that wait" in told_of[0]
+
+
 def test_no_card_number_is_in_what_a_notification_says(dental_lab: Lab) -> None:
     context = {"text": "4111 1111 1111 1111", "pan": 4111111111111111, "Password": "x", "deep": [{"card_bin": 1}]}
     dental_lab.put(FIRST, {**small(), "dispatch_notification": [told(1, template_context=context)]})
