@@ -95,7 +95,7 @@ def prepare_dagster_home(settings: Settings) -> dict[str, str]:
     except OSError as error:
         raise SetupError(
             f"Dagster's folder {settings.dagster_home} cannot be written ({error.strerror}).",
-            "Give yourself the right to write there, or set MIGRATION_HOME to another folder.",
+            "Free space or give yourself the right to write there, or set MIGRATION_HOME to another folder.",
         ) from None
     return environment
 

@@ -355,6 +355,11 @@ def _start_failure(data: Path) -> SetupError:
     lines = log.read_text(errors="replace").splitlines() if log.exists() else []
     fatal = [line for line in lines if re.search(r"FATAL|PANIC", line)]
     reason = _last_line("\n".join(fatal or lines)).split("] ")[-1]
+    if "No space left on device" in reason:
+        return SetupError(
+            f"The embedded server does not start: the disk of {data} is full.",
+            "Free space there, then run the same command again; committed rows are not lost.",
+        )
     return SetupError(
         f"The embedded server does not start: {reason}",
         f"Read {log}; to begin afresh move {data} away; or set MIGRATION_DATABASE_URL to your own server.",

@@ -1,6 +1,7 @@
 """From any exception to one of our errors: its kind and place, never a value of a row."""
 
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -21,8 +22,9 @@ def as_ours(error: BaseException) -> MigrationError:
     """The error as one of ours."""
     if isinstance(error, MigrationError):
         return error
-    if isinstance(error, SQLAlchemyError | psycopg.Error):
-        return translate(error)
+    of_database = next((each for each in _causes(error) if isinstance(each, SQLAlchemyError | psycopg.Error)), None)
+    if of_database is not None:
+        return translate(of_database)
     if isinstance(error, SchemaError | SchemaErrors):
         return ProgramError(f"Rows do not fit their declared table: {_broken_columns(error)}.", _REPORT)
     if isinstance(error, OSError):
@@ -31,6 +33,14 @@ def as_ours(error: BaseException) -> MigrationError:
             "Check the disk, the rights and the folders under MIGRATION_HOME, then run again.",
         )
     return ProgramError(f"{type(error).__name__} at {_place(error)}.", _REPORT)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and what led to it: Dagster wraps what its storage meets."""
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
 
 
 def _broken_columns(error: SchemaError | SchemaErrors) -> str:

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from psycopg.rows import class_row
 from sqlalchemy import URL, Engine
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
-from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from migration import embedded
@@ -87,10 +87,11 @@ def translate(error: BaseException) -> MigrationError:
             "No database connection became free in time.", "Try again when fewer runs are at work."
         )
     cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
-    state = getattr(cause, "sqlstate", None)
+    # Dagster's storage uses psycopg2, which calls it so.
+    state = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
     if state:
         return _statement_failure(state, cause)
-    if isinstance(cause, psycopg.OperationalError):
+    if isinstance(error, OperationalError) or isinstance(cause, psycopg.OperationalError):
         return _connect_failure(str(cause), None)
     return MigrationError(
         f"A database call failed ({type(cause).__name__}).", "This is a mistake in the program: report it."

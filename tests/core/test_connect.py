@@ -17,6 +17,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from migration import embedded
+from migration.declare.failures import as_ours
 from migration.errors import DatabaseUnavailable, MigrationError, SetupError, TransientError
 from migration.settings import Settings, read_settings
 from migration.warehouse.connect import (
@@ -290,6 +291,14 @@ def test_states_that_the_administrator_mends(engine: Engine, state: str) -> None
 
 def test_a_full_disk_has_its_own_words(engine: Engine) -> None:
     assert "disk of the PostgreSQL server is full" in str(translate(raised(engine, "53100")))
+
+
+def test_what_dagsters_storage_meets_is_told_as_ours_is(engine: Engine) -> None:
+    other_driver = sa.create_engine(engine.url.set(drivername="postgresql+psycopg2"))
+    wrapped = RuntimeError("canary: too many retries")
+    wrapped.__cause__ = raised(other_driver, "53100")
+    assert "disk of the PostgreSQL server is full" in str(as_ours(wrapped))
+    assert "canary" not in str(as_ours(wrapped))
 
 
 def test_a_violated_constraint_is_named_and_its_row_is_not(engine: Engine) -> None:

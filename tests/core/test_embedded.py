@@ -201,6 +201,21 @@ def test_a_server_that_does_not_start_says_why(home: Path) -> None:
         embedded.ensure_running(at(home))
 
 
+def test_a_server_that_has_no_space_to_start_says_so(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = embedded.ensure_running(at(home))
+    embedded.stop(at(home))
+
+    def meets_a_full_disk(*_: object) -> subprocess.CompletedProcess[str]:
+        reason = 'FATAL:  could not write to file "pg_wal/xlogtemp.1": No space left on device'
+        (server.data / "server.log").write_text(f"2026-01-01 00:00:00 UTC [1] {reason}\n")
+        return subprocess.CompletedProcess([], 1)
+
+    monkeypatch.setattr(embedded, "_run_tool", meets_a_full_disk)
+    with pytest.raises(SetupError, match="disk of .* is full") as caught:
+        embedded.ensure_running(at(home))
+    assert "Free space there" in caught.value.next_step
+
+
 def test_a_home_renamed_under_its_server_is_not_served_twice(folder: Path, home: Path) -> None:
     server = embedded.ensure_running(at(home))
     moved = home.rename(folder / "moved")
