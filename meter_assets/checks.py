@@ -68,13 +68,19 @@ def _tenant_consistency(table: sa.Table) -> Check:
     )
 
 
+def _of_export(table: sa.Table, scope: Scope) -> sa.ColumnElement[bool]:
+    """The condition that a row is of the export: what older ones have left stays until the load is over."""
+    return table.c.export_id == scope.export.export_id
+
+
 def _repeated(name: str, description: str, *columns: sa.Column[Any], where: sa.ColumnElement[bool]) -> Check:
     """Groups of rows that share some columns, of which the last is given; each is named by its lowest id."""
-    first = sa.func.min(columns[0].table.c.id)
+    table = columns[0].table
+    first = sa.func.min(table.c.id)
 
     def groups(scope: Scope) -> Query:
-        given = columns[-1].is_not(None)
-        return sa.select(first).where(where, given).group_by(*columns).having(sa.func.count() > 1).order_by(first)
+        rows = sa.select(first).where(where, columns[-1].is_not(None), _of_export(table, scope))
+        return rows.group_by(*columns).having(sa.func.count() > 1).order_by(first)
 
     return Check(
         name,
@@ -85,12 +91,16 @@ def _repeated(name: str, description: str, *columns: sa.Column[Any], where: sa.C
     )
 
 
+def _unreadable(scope: Scope) -> sa.ColumnElement[bool]:
+    return tables.customers.c.legacy_balance.is_(None) & _of_export(tables.customers, scope)
+
+
 null_rate_customer_balance = Check(
     "null_rate_customer_balance",
     "Customers whose stored balance cannot be read: their drift cannot be judged.",
-    lambda scope: sa.select(sa.func.count().label("unreadable")).where(tables.customers.c.legacy_balance.is_(None)),
+    lambda scope: sa.select(sa.func.count().label("unreadable")).where(_unreadable(scope)),
     warn=none_of("unreadable"),
-    keys=lambda scope: sa.select(tables.customers.c.id).where(tables.customers.c.legacy_balance.is_(None)),
+    keys=lambda scope: sa.select(tables.customers.c.id).where(_unreadable(scope)),
 )
 duplicate_meter_numbers = _repeated(
     "duplicate_meter_numbers",
@@ -125,7 +135,7 @@ pending_payments_counted = Check(
     "Payments that are pending count as money, as the legacy system applies them at once.",
     lambda scope: sa.select(
         sa.func.count().label("pending"), sa.func.coalesce(sa.func.sum(tables.payments.c.amount), 0).label("amount")
-    ).where(tables.payments.c.status == "pending"),
+    ).where(tables.payments.c.status == "pending", _of_export(tables.payments, scope)),
     warn=none_of("pending"),
 )
 overpayments_file = Check(
