@@ -350,15 +350,15 @@ OF_THE_EXPORT = (
 def test_rows_that_the_export_no_longer_has_are_not_counted(copy: Lab) -> None:
     """While an export is loaded the tables still hold what it lacks: numbers that have moved are not there twice."""
     export = without(small(), A)
-    heir = {name: next(row for row in export[name] if row["id"] == A + 1) for name in ("meters", "invoices", "payments")}
+    numbered = ("meters", "invoices", "payments")
+    heir = {name: next(row for row in export[name] if row["id"] == A + 1) for name in numbered}
     heir["meters"]["meter_number"], heir["invoices"]["invoice_number"] = f"M-{A}", f"INV-{A}"
     heir["payments"]["reference"] = f"R{A}"
     export["bills"].append(bill(A * 10, A + 1, 5))
     export["invoice_bills"].append(link(A * 10 + 1, A + 1, A * 10))
     copy.execute(
         f"UPDATE meter.customers SET legacy_balance = NULL WHERE id = {A}",
-        f"INSERT INTO meter.payments SELECT (jsonb_populate_record(p, '{{\"id\": 1, \"status\": \"pending\"}}')).*"
-        f" FROM meter.payments p WHERE id = {A}",
+        f"UPDATE meter.payments SET status = 'pending' WHERE id = {A}",
     )
     copy.put(SECOND, export)
     ran = copy.load(SECOND, allow_shrink=True)
