@@ -427,7 +427,11 @@ def orphans(bad: int) -> dict[str, list[Any]]:
 def rated(lab: Lab, export_id: str, files: dict[str, list[Any]]) -> dict[str, str]:
     """What the checks of a load of meters find, by the check's name."""
     lab.put(export_id, files)
-    found = measure(lab, LOAD_JOB, ["export", "tenants", "meters"], export_id=export_id)
+    return of_meters(measure(lab, LOAD_JOB, ["export", "tenants", "meters"], export_id=export_id))
+
+
+def of_meters(found: Found) -> dict[str, str]:
+    """The checks of the load of meters that did not pass, by name, with their level."""
     return {name.partition(".")[2]: level for name, level in wrong(found).items() if name.startswith("meters.")}
 
 
@@ -450,6 +454,12 @@ def test_share_past_its_limit_is_found_and_one_at_it_is_not(
     module_meter_lab: Lab, number: int, files: dict[str, list[Any]], expected: dict[str, str]
 ) -> None:
     assert rated(module_meter_lab, f"rate-{number}", files) == expected
+
+
+def test_dry_run_reports_a_check_that_stops_nothing_as_severe_as_it_is(module_meter_lab: Lab) -> None:
+    module_meter_lab.put("rate-dry", meters(11, REJECT))
+    found = measure(module_meter_lab, "meter_load_dry_run", ["export", "tenants", "meters"], export_id="rate-dry")
+    assert of_meters(found) == {"reject_rate": "ERROR"}
 
 
 def test_row_that_names_two_tenants_is_found(module_meter_lab: Lab) -> None:
