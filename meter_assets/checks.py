@@ -178,8 +178,17 @@ def _options(scope: Scope) -> MeterRun:
     return scope.options if isinstance(scope.options, MeterRun) else MeterRun()
 
 
+def _here(table: sa.Table, scope: Scope) -> sa.ColumnElement[bool]:
+    """The rows of the tenant; looked at later, those of the tenants that the step has published.
+
+    Of an export that has been loaded since, nothing is published yet.
+    """
+    here = in_partition(table, TENANT, scope)
+    return here if scope.partition is not None else here & _of_export(table, scope)
+
+
 def _without_meter(scope: Scope) -> sa.ColumnElement[bool]:
-    return tables.payments.c.meter_id.is_(None) & in_partition(tables.payments, TENANT, scope)
+    return tables.payments.c.meter_id.is_(None) & _here(tables.payments, scope)
 
 
 payment_meter_coverage = Check(
@@ -189,7 +198,7 @@ payment_meter_coverage = Check(
         (sa.cast(sa.func.count(tables.payments.c.meter_id), sa.Numeric) / sa.func.nullif(sa.func.count(), 0)).label(
             "covered"
         )
-    ).where(in_partition(tables.payments, TENANT, scope)),
+    ).where(_here(tables.payments, scope)),
     warn=at_least(covered="1"),
     keys=lambda scope: sa.select(tables.payments.c.id).where(_without_meter(scope)),
 )
@@ -207,7 +216,7 @@ def _counted(
     """Rows of a tenant for which a condition holds: there should be none."""
 
     def here(scope: Scope) -> sa.ColumnElement[bool]:
-        return condition & in_partition(table, TENANT, scope)
+        return condition & _here(table, scope)
 
     limit = none_of("rows")
     return Check(
@@ -265,7 +274,7 @@ def _not_backed_up(scope: Scope) -> Query:
     customer, backup = tables.customers, tables.customer_balances_backup
     kept = sa.and_(backup.c.customer_id == customer.c.id, backup.c.export_id == scope.export.export_id)
     there = sa.select(sa.literal(1)).where(kept).exists()
-    return sa.select(customer.c.id).where(sa.not_(there), in_partition(customer, TENANT, scope))
+    return sa.select(customer.c.id).where(sa.not_(there), _here(customer, scope))
 
 
 backup_complete = Check(
@@ -293,16 +302,12 @@ meter_sign = _counted(
 def _total(amount: sa.ColumnElement[Any], table: sa.Table, scope: Scope, *conditions: Any) -> sa.ColumnElement[Any]:
     """The sum of an amount over the rows of a tenant that have a meter."""
     summed = sa.select(sa.func.coalesce(sa.func.sum(amount), 0)).select_from(table)
-    return summed.where(
-        table.c.meter_id.is_not(None), in_partition(table, TENANT, scope), *conditions
-    ).scalar_subquery()
+    return summed.where(table.c.meter_id.is_not(None), _here(table, scope), *conditions).scalar_subquery()
 
 
 def _ledger_of_money(scope: Scope) -> Query:
     meter, invoice, payment, credit = tables.meters, tables.invoices, tables.payments, tables.overpayments
-    nets = sa.select(sa.func.coalesce(sa.func.sum(meter.c.balance - meter.c.overpayment), 0)).where(
-        in_partition(meter, TENANT, scope)
-    )
+    nets = sa.select(sa.func.coalesce(sa.func.sum(meter.c.balance - meter.c.overpayment), 0)).where(_here(meter, scope))
     stands = sa.not_(invoice.c.is_void)
     charges = _total(invoice.c.amount, invoice, scope, stands) + _opening_arrears(scope)
     totals = _total(invoice.c.total_amount, invoice, scope, stands)
@@ -343,7 +348,7 @@ def _opening_arrears(scope: Scope) -> sa.ColumnElement[Any]:
     first = (
         sa.select(invoice.c.balance_brought_forward)
         .ext(distinct_on(invoice.c.customer_id))
-        .where(sa.not_(invoice.c.is_void), invoice.c.meter_id.is_not(None), in_partition(invoice, TENANT, scope))
+        .where(sa.not_(invoice.c.is_void), invoice.c.meter_id.is_not(None), _here(invoice, scope))
         .order_by(invoice.c.customer_id, invoice.c.invoice_date.asc().nulls_last(), invoice.c.id)
         .subquery("first")
     )
@@ -365,7 +370,7 @@ _found = tables.validation_discrepancy
 
 
 def _findings(scope: Scope, *conditions: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
-    return sa.and_(_found.c.step == 5, in_partition(_found, TENANT, scope), *conditions)
+    return sa.and_(_found.c.step == 5, _here(_found, scope), *conditions)
 
 
 def _none_found(name: str, description: str, check_name: str) -> Check:

@@ -395,6 +395,16 @@ def test_tenants_that_have_not_run_are_not_judged(meter_lab: Lab) -> None:
     assert wrong(measure(meter_lab)) == {}
 
 
+def test_steps_are_not_judged_on_an_export_that_they_have_not_seen(copy: Lab) -> None:
+    """Between a load and the steps new payments have no meter, and new customers no backup: as it should be."""
+    key, export = A + 50, small()
+    export["users"].append(customer(key, 1))
+    export["payments"].append(payment(key, key))
+    copy.put(SECOND, export)
+    assert copy.load(SECOND).failures == {}
+    assert wrong(measure(copy)) == {}
+
+
 def test_nothing_has_run_and_nothing_is_found(meter_lab: Lab) -> None:
     found = measure(meter_lab)
     assert (wrong(found), set(found)) == ({}, every_check())
