@@ -68,13 +68,19 @@ def _tenant_consistency(table: sa.Table) -> Check:
     )
 
 
+def _of_export(table: sa.Table, scope: Scope) -> sa.ColumnElement[bool]:
+    """The condition that a row is of the export: what older ones have left stays until the load is over."""
+    return table.c.export_id == scope.export.export_id
+
+
 def _repeated(name: str, description: str, *columns: sa.Column[Any], where: sa.ColumnElement[bool]) -> Check:
     """Groups of rows that share some columns, of which the last is given; each is named by its lowest id."""
-    first = sa.func.min(columns[0].table.c.id)
+    table = columns[0].table
+    first = sa.func.min(table.c.id)
 
     def groups(scope: Scope) -> Query:
-        given = columns[-1].is_not(None)
-        return sa.select(first).where(where, given).group_by(*columns).having(sa.func.count() > 1).order_by(first)
+        rows = sa.select(first).where(where, columns[-1].is_not(None), _of_export(table, scope))
+        return rows.group_by(*columns).having(sa.func.count() > 1).order_by(first)
 
     return Check(
         name,
@@ -85,12 +91,16 @@ def _repeated(name: str, description: str, *columns: sa.Column[Any], where: sa.C
     )
 
 
+def _unreadable(scope: Scope) -> sa.ColumnElement[bool]:
+    return tables.customers.c.legacy_balance.is_(None) & _of_export(tables.customers, scope)
+
+
 null_rate_customer_balance = Check(
     "null_rate_customer_balance",
     "Customers whose stored balance cannot be read: their drift cannot be judged.",
-    lambda scope: sa.select(sa.func.count().label("unreadable")).where(tables.customers.c.legacy_balance.is_(None)),
+    lambda scope: sa.select(sa.func.count().label("unreadable")).where(_unreadable(scope)),
     warn=none_of("unreadable"),
-    keys=lambda scope: sa.select(tables.customers.c.id).where(tables.customers.c.legacy_balance.is_(None)),
+    keys=lambda scope: sa.select(tables.customers.c.id).where(_unreadable(scope)),
 )
 duplicate_meter_numbers = _repeated(
     "duplicate_meter_numbers",
@@ -125,7 +135,7 @@ pending_payments_counted = Check(
     "Payments that are pending count as money, as the legacy system applies them at once.",
     lambda scope: sa.select(
         sa.func.count().label("pending"), sa.func.coalesce(sa.func.sum(tables.payments.c.amount), 0).label("amount")
-    ).where(tables.payments.c.status == "pending"),
+    ).where(tables.payments.c.status == "pending", _of_export(tables.payments, scope)),
     warn=none_of("pending"),
 )
 overpayments_file = Check(
@@ -168,8 +178,17 @@ def _options(scope: Scope) -> MeterRun:
     return scope.options if isinstance(scope.options, MeterRun) else MeterRun()
 
 
+def _here(table: sa.Table, scope: Scope) -> sa.ColumnElement[bool]:
+    """The rows of the tenant; looked at later, those of the tenants that the step has published.
+
+    Of an export that has been loaded since, nothing is published yet.
+    """
+    here = in_partition(table, TENANT, scope)
+    return here if scope.partition is not None else here & _of_export(table, scope)
+
+
 def _without_meter(scope: Scope) -> sa.ColumnElement[bool]:
-    return tables.payments.c.meter_id.is_(None) & in_partition(tables.payments, TENANT, scope)
+    return tables.payments.c.meter_id.is_(None) & _here(tables.payments, scope)
 
 
 payment_meter_coverage = Check(
@@ -179,7 +198,7 @@ payment_meter_coverage = Check(
         (sa.cast(sa.func.count(tables.payments.c.meter_id), sa.Numeric) / sa.func.nullif(sa.func.count(), 0)).label(
             "covered"
         )
-    ).where(in_partition(tables.payments, TENANT, scope)),
+    ).where(_here(tables.payments, scope)),
     warn=at_least(covered="1"),
     keys=lambda scope: sa.select(tables.payments.c.id).where(_without_meter(scope)),
 )
@@ -197,7 +216,7 @@ def _counted(
     """Rows of a tenant for which a condition holds: there should be none."""
 
     def here(scope: Scope) -> sa.ColumnElement[bool]:
-        return condition & in_partition(table, TENANT, scope)
+        return condition & _here(table, scope)
 
     limit = none_of("rows")
     return Check(
@@ -255,7 +274,7 @@ def _not_backed_up(scope: Scope) -> Query:
     customer, backup = tables.customers, tables.customer_balances_backup
     kept = sa.and_(backup.c.customer_id == customer.c.id, backup.c.export_id == scope.export.export_id)
     there = sa.select(sa.literal(1)).where(kept).exists()
-    return sa.select(customer.c.id).where(sa.not_(there), in_partition(customer, TENANT, scope))
+    return sa.select(customer.c.id).where(sa.not_(there), _here(customer, scope))
 
 
 backup_complete = Check(
@@ -283,16 +302,12 @@ meter_sign = _counted(
 def _total(amount: sa.ColumnElement[Any], table: sa.Table, scope: Scope, *conditions: Any) -> sa.ColumnElement[Any]:
     """The sum of an amount over the rows of a tenant that have a meter."""
     summed = sa.select(sa.func.coalesce(sa.func.sum(amount), 0)).select_from(table)
-    return summed.where(
-        table.c.meter_id.is_not(None), in_partition(table, TENANT, scope), *conditions
-    ).scalar_subquery()
+    return summed.where(table.c.meter_id.is_not(None), _here(table, scope), *conditions).scalar_subquery()
 
 
 def _ledger_of_money(scope: Scope) -> Query:
     meter, invoice, payment, credit = tables.meters, tables.invoices, tables.payments, tables.overpayments
-    nets = sa.select(sa.func.coalesce(sa.func.sum(meter.c.balance - meter.c.overpayment), 0)).where(
-        in_partition(meter, TENANT, scope)
-    )
+    nets = sa.select(sa.func.coalesce(sa.func.sum(meter.c.balance - meter.c.overpayment), 0)).where(_here(meter, scope))
     stands = sa.not_(invoice.c.is_void)
     charges = _total(invoice.c.amount, invoice, scope, stands) + _opening_arrears(scope)
     totals = _total(invoice.c.total_amount, invoice, scope, stands)
@@ -333,7 +348,7 @@ def _opening_arrears(scope: Scope) -> sa.ColumnElement[Any]:
     first = (
         sa.select(invoice.c.balance_brought_forward)
         .ext(distinct_on(invoice.c.customer_id))
-        .where(sa.not_(invoice.c.is_void), invoice.c.meter_id.is_not(None), in_partition(invoice, TENANT, scope))
+        .where(sa.not_(invoice.c.is_void), invoice.c.meter_id.is_not(None), _here(invoice, scope))
         .order_by(invoice.c.customer_id, invoice.c.invoice_date.asc().nulls_last(), invoice.c.id)
         .subquery("first")
     )
@@ -355,7 +370,7 @@ _found = tables.validation_discrepancy
 
 
 def _findings(scope: Scope, *conditions: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
-    return sa.and_(_found.c.step == 5, in_partition(_found, TENANT, scope), *conditions)
+    return sa.and_(_found.c.step == 5, _here(_found, scope), *conditions)
 
 
 def _none_found(name: str, description: str, check_name: str) -> Check:

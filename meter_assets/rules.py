@@ -80,3 +80,15 @@ overpayment = (
     *_amount("amount"),
     _status("status"),
 )
+
+# Where the sets that look for parents reject a row: the column that this is about.
+ABOUT = {
+    "ORPHAN_TENANT": "tenant_id",
+    "ORPHAN_CUSTOMER": "customer_id",
+    "ORPHAN_METER": "meter_id",
+    "ORPHAN_INVOICE": "invoice_id",
+    "ORPHAN_BILL": "bill_id",
+    "ORPHAN_PAYMENT": "payment_id",
+    "TENANT_MISMATCH": "tenant_id",
+    "INVALID_AMOUNT": "amount",
+}

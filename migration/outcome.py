@@ -42,7 +42,12 @@ class Rule:
     @property
     def detail(self) -> str | None:
         """Column and rule, never a value."""
-        return None if self.column is None else f"{self.column}: {self.code}"
+        return detail_of(self.code, self.column)
+
+
+def detail_of(code: str, column: str | None) -> str | None:
+    """What the quarantine says of a reason code beside it: the column that it is about; None where it is about none."""
+    return None if column is None else f"{column}: {code}"
 
 
 def first_failing(rules: Sequence[Rule], frame: pd.DataFrame) -> np.ndarray:

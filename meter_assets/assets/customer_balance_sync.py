@@ -66,7 +66,8 @@ def _sums(step: Step) -> Query:
     )
 
 
-@tenant_step(target=tables.customers, owned=OWNED, group=OPTIONAL, upstream=["full_validation"])
+# It asks more of the validation than a gate does, and no run may override that.
+@tenant_step(target=tables.customers, owned=OWNED, group=OPTIONAL, upstream=["full_validation"], has_gates=False)
 def customer_balance_sync(step: Step) -> Write:
     """Sets what customers owe to the sums of their meters; later loads then leave the two columns alone.
 

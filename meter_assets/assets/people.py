@@ -86,6 +86,7 @@ def _set_legacy_balances(step: Step) -> None:
     tables.customers,
     source=sources.users,
     rules=rules.customer,
+    about=rules.ABOUT,
     raw=raw_record,
     newest="updated_at",
     group=LOAD,

@@ -82,7 +82,8 @@ class Declaration:
         guard: what must hold at the start of the transaction, after its locks are held; raises otherwise. None = what
             the system asks of all its assets.
         registers: keys of dynamic partitions that the published table makes known.
-        has_gates: whether every upstream asset must have succeeded; False for one that reports on whatever there is.
+        has_gates: whether every upstream asset must have succeeded; False for one that reports on whatever there is,
+            or that asks by itself.
         remembers_inputs: a run whose inputs are those of the last one, on a table that is still as that one left it,
             only audits; everything the stage reads must be in the file, the code and the upstream tables.
     """

@@ -193,7 +193,8 @@ def check_result(
     Dagster's own checks know no partitions, so that of a step that ran one is named beside its measures.
     """
     check = judgement.check
-    severe = judgement.level == "ERROR" and not dry_run
+    # Dagster stops a run at a blocking check that is an error, and a dry run goes on to its end.
+    severe = judgement.level == "ERROR" and not (dry_run and check.blocking)
     description = "within its limits" if judgement.passed else f"{judgement.level}: {check.limits_text()}"
     if not published:
         description += "; rows not published"

@@ -21,7 +21,7 @@ from migration.declare.lookups import Lookup, stage_lookup
 from migration.declare.step import Step
 from migration.exports.reading import RawBatch
 from migration.exports.sources import SourceTable
-from migration.outcome import Outcome, Rule, failed_ledger, rejects, split_by_rules
+from migration.outcome import Outcome, Rule, detail_of, failed_ledger, rejects, split_by_rules
 from migration.tables import first_values, key_columns, loaded_columns
 from migration.warehouse.statistics import analyze
 from migration.warehouse.upsert import create_stage
@@ -102,6 +102,7 @@ class ResolvedLoad(SetLoad):
         newest: of rows with the same key the one with the greatest value of this staged column survives, missing
             values last, then the later row of the file.
         absent_warning: the warning of an optional file that is not there.
+        about: per reason code that a set gives, the source column that the rejected row's detail names.
     """
 
     source: SourceTable
@@ -110,6 +111,7 @@ class ResolvedLoad(SetLoad):
     raw: RawRecord
     newest: str
     absent_warning: str = ""
+    about: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -340,14 +342,13 @@ def _quarantine(step: Step, load: ResolvedLoad, resolved: sa.Table) -> None:
     if not rejected:
         return
     found = pd.DataFrame(rejected, columns=["source_row", "source_pk", "reason_code"]).set_index("source_row")
+    found["detail"] = [detail_of(code, load.about.get(code)) or code for code in found["reason_code"]]
     for batch in step.read(load.source):
         numbers = batch.rows["source_row"]
         places = np.flatnonzero(numbers.isin(found.index))
         rows = found.loc[numbers.iloc[places]].reset_index()
         raw = [load.raw(batch.records[place], None) for place in places.tolist()]
-        step.outcomes.add_rejects(
-            step.connection, rows.assign(target_table=load.table.name, detail=rows["reason_code"], raw=raw)
-        )
+        step.outcomes.add_rejects(step.connection, rows.assign(target_table=load.table.name, raw=raw))
 
 
 # --- publishing -------------------------------------------------------------------------------------------------------

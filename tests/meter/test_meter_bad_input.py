@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from meter_assets import sources
 from tests.meter.meter_cases import assignment, bill, customer, invoice, link, meter, overpayment, payment, tenant
 from tests.meter.meter_files import PERSONAL, REQUIRED
 from tests.meter.meter_harness import LOAD_JOB, PARTITIONS, STEPS_JOB, Lab, Ran
@@ -362,15 +363,19 @@ def test_bad_row_is_rejected_with_its_code(module_meter_lab: Lab, world: dict[st
     assert (what, reason) == ("rejected", code)
     unnamed = isinstance(record, Junk) or code == "MISSING_PK"
     assert pk == (f"row:{row}" if unnamed else str(record["id"]))
-    ((kept, raw),) = module_meter_lab.fetch(
-        "SELECT reason_code, raw FROM meter.rejected_row"
+    ((kept, detail, raw),) = module_meter_lab.fetch(
+        "SELECT reason_code, detail, raw FROM meter.rejected_row"
         f" WHERE export_id = 'dirty' AND source_table = '{table}' AND source_row = {row}"
     )
     assert kept == code
     assert set(raw) & PERSONAL == set()
     if isinstance(record, Junk):
-        assert set(raw) == {"text"}
-    elif table != "bills":
+        assert (set(raw), detail) == ({"text"}, None)
+        return
+    column, _, rule = detail.partition(": ")
+    assert rule == code
+    assert column in next(source.columns for source in sources.ALL if source.name == table)
+    if table != "bills":
         assert set(raw) == set(record)
 
 
