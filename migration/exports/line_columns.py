@@ -59,7 +59,9 @@ class LineColumns:
         return pa.table({name: _cells(table.column(name)) for name in self._types})
 
     def learn(self, records: Sequence[Any]) -> None:
-        """Take from rows that were decoded one by one what kinds of values the columns hold."""
+        """Take from rows that were decoded one by one what kinds of values the columns hold, while that is of use."""
+        if self._refused >= _REFUSALS:
+            return
         self._refused += 1
         rows = [record for record in records if isinstance(record, dict)]
         for name in self._types:

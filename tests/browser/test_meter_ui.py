@@ -4,7 +4,6 @@ A module of its own, and so a `migrate dev` of its own. The tests take the order
 refused comes before what is confirmed.
 """
 
-import re
 from collections.abc import Callable
 
 import httpx
@@ -13,7 +12,8 @@ from playwright.sync_api import Locator, Page, expect
 from upath import UPath
 
 import samples
-from tests.browser.conftest import EXPORT_ID, RUN_SECONDS, Dev, Run, wait_for
+from tests.browser.backfills import choose_keys, ended_backfill, ended_runs, launch, partitions_of
+from tests.browser.conftest import EXPORT_ID, Dev, Run
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1200)]
 
@@ -23,10 +23,6 @@ PASSES, BLOCKED, UNTOUCHED = "3", "4", "1"
 STEPS = 6
 GATE = "payments_have_meter"
 CONFIRMED = "resources:\n  migration_run:\n    config:\n      confirm: true"
-_BACKFILLS = "{partitionBackfillsOrError(limit: 9) {... on PartitionBackfills {results {id status partitionNames}}}}"
-_STATUSES = """query Partitions($k: AssetKeyInput!) {assetNodeOrError(assetKey: $k) {... on AssetNode {
-  partitionKeys assetPartitionStatuses {... on DefaultPartitionStatuses {
-    materializedPartitions failedPartitions unmaterializedPartitions}}}}}"""
 
 Picture = Callable[[str], None]
 
@@ -44,39 +40,9 @@ def previews(dev: Dev, loaded: Run) -> dict[str, Run]:
     return ended_runs(dev, "meter_dry_run", len(TENANTS))
 
 
-def ended_runs(dev: Dev, job: str, number: int) -> dict[str, Run]:
-    """The runs of a job by their tenant, the newest of each, once so many runs have ended."""
-
-    def look() -> dict[str, Run] | None:
-        ended = [run for run in dev.runs(job) if run.status in ("SUCCESS", "FAILURE", "CANCELED")]
-        if len(ended) < number:
-            return None
-        return {run.tags["dagster/partition"]: run for run in reversed(ended)}
-
-    return wait_for(look, RUN_SECONDS, f"{number} runs of {job} to end; see {dev.log}")
-
-
-def partitions_of(dev: Dev, asset: str) -> tuple[list[str], list[str]]:
-    """The partitions of an asset, and those that are materialized."""
-    node = dev.ask(_STATUSES, k={"path": ["meter", asset]})["assetNodeOrError"]
-    return node["partitionKeys"], node["assetPartitionStatuses"]["materializedPartitions"]
-
-
 def choose(page: Page, *tenants: str) -> Locator:
     """Open the Materialize dialog of the steps and choose tenants; gives the dialog."""
-    page.goto("/locations/meter_assets/jobs/meter_steps_job")
-    page.get_by_role("button", name="Materialize all").click()
-    dialog = page.locator(".dagster-dialog").filter(has_text="Launch runs to materialize")
-    dialog.get_by_text("Select a partition").click()
-    offered = page.locator(".dagster-popover")
-    expect(offered.get_by_text(f"Select all ({len(TENANTS)})")).to_be_visible()
-    for tenant in tenants:
-        offered.get_by_text(tenant, exact=True).first.click()
-    # Folded away, the list is gone; it may lie over the heading that a click folds.
-    dialog.get_by_text("Partition selection").dispatch_event("click")
-    expect(offered).to_be_hidden()
-    expect(dialog.get_by_text(re.compile(rf"^{len(tenants)} partitions?$"))).to_be_visible()
-    return dialog
+    return choose_keys(page, "meter_assets", "meter_steps_job", list(tenants), len(TENANTS))
 
 
 def confirm(page: Page, dialog: Locator) -> None:
@@ -93,16 +59,11 @@ def confirm(page: Page, dialog: Locator) -> None:
     expect(dialog.get_by_text("Config saved")).to_be_visible()
 
 
-def launch(dialog: Locator) -> None:
-    dialog.get_by_role("button", name=re.compile("^Launch (backfill|1 run)$")).click()
-    expect(dialog).to_be_hidden()
-
-
 def test_a_dropped_export_is_loaded_by_itself(dev: Dev, loaded: Run) -> None:
     assert loaded.status == "SUCCESS", dev.log.read_text()[-4000:]
     assert loaded.tags["dagster/sensor_name"] == "meter_new_export"
     assert loaded.tags["migration/export_id"] == EXPORT_ID
-    assert partitions_of(dev, "meter_balances") == (TENANTS, [])
+    assert partitions_of(dev, "meter", "meter_balances") == (TENANTS, [])
 
 
 def test_every_tenant_is_previewed_by_itself(
@@ -116,7 +77,7 @@ def test_every_tenant_is_previewed_by_itself(
         assert run.tags["migration/preview"] == loaded.run_id
         stats, events = dev.stats(run)
         assert (stats["materializations"], events["ObservationEvent"]) == (0, STEPS)
-    assert partitions_of(dev, "meter_balances") == (TENANTS, [])
+    assert partitions_of(dev, "meter", "meter_balances") == (TENANTS, [])
     assert not dev.runs("meter_steps_job"), "nothing is applied by itself"
     page.goto(f"/runs?q[0]=job:meter_dry_run&q[1]=tag:migration/preview={loaded.run_id}")
     expect(page.get_by_role("link", name="meter_dry_run")).to_have_count(len(TENANTS))
@@ -153,14 +114,9 @@ def test_two_tenants_are_backfilled_with_confirmation(dev: Dev, page: Page, know
     runs = ended_runs(dev, "meter_steps_job", known + 2)
     assert {tenant: runs[tenant].status for tenant in (PASSES, BLOCKED)} == {PASSES: "SUCCESS", BLOCKED: "FAILURE"}
     assert dev.stats(runs[PASSES])[0] == {"materializations": STEPS, "stepsSucceeded": STEPS, "stepsFailed": 0}
-    assert partitions_of(dev, "meter_balances") == (TENANTS, [PASSES])
-
-    def completed() -> str | None:
-        newest = dev.ask(_BACKFILLS)["partitionBackfillsOrError"]["results"][0]
-        assert newest["partitionNames"] == [PASSES, BLOCKED]
-        return newest["id"] if newest["status"].startswith(("COMPLETED", "FAILED")) else None
-
-    page.goto(f"/runs/b/{wait_for(completed, RUN_SECONDS, 'the backfill')}")
+    assert partitions_of(dev, "meter", "meter_balances") == (TENANTS, [PASSES])
+    backfill, _ = ended_backfill(dev, [PASSES, BLOCKED])
+    page.goto(f"/runs/b/{backfill}")
     expect(page.get_by_text("100% completed")).to_be_visible()
     picture("meter-backfill")
 
@@ -183,5 +139,5 @@ def test_the_shut_gate_is_shown_by_its_check(dev: Dev, page: Page, known: int, p
 
 def test_the_other_tenants_are_as_they_were(dev: Dev, known: int) -> None:
     assert len(dev.runs("meter_steps_job")) == known + 2
-    assert partitions_of(dev, "payment_meter_ids") == (TENANTS, [PASSES, BLOCKED])
+    assert partitions_of(dev, "meter", "payment_meter_ids") == (TENANTS, [PASSES, BLOCKED])
     assert httpx.get(f"{dev.url}/server_info", timeout=10).is_success

@@ -16,6 +16,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from skynet_assets.months import MONTHS
+from tests.browser.backfills import choose_months, launch
 from tests.browser.conftest import EXPORT_ID, REPOSITORY, RUN_SECONDS, Dev, Run, wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1200)]
@@ -38,21 +39,10 @@ def job_page(page: Page, job: str, tab: str = "") -> None:
 
 def launch_months(page: Page, job: str, months: str | None, picture: Picture | None = None) -> None:
     """Launch a job for a range of months from its Materialize dialog; None = all of them."""
-    job_page(page, job)
-    page.get_by_role("button", name="Materialize all").click()
-    dialog = page.get_by_role("dialog")
-    dialog.get_by_text("Show all partitions").click()
-    if months is None:
-        dialog.get_by_role("button", name="All", exact=True).click()
-    else:
-        box = dialog.get_by_role("textbox").first
-        box.fill(months)
-        box.press("Enter")
-    expect(dialog.get_by_text(re.compile(r"^[1-9]\d* partitions?$"))).to_be_visible()
+    dialog = choose_months(page, "skynet_assets", job, months)
     if picture is not None:
         picture("skynet-backfill-dialog")
-    dialog.get_by_role("button", name=re.compile("^Launch (backfill|1 run)$")).click()
-    expect(dialog).to_be_hidden()
+    launch(dialog)
 
 
 def launch_config(page: Page, job: str, config: str | None = None) -> None:
