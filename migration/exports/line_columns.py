@@ -7,6 +7,7 @@ number of rows gives it away; then the caller decodes those lines itself.
 """
 
 import io
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any, overload
 
@@ -19,6 +20,8 @@ from migration.exports.sources import SourceTable
 from migration.parsing.cells import from_json, tagged_booleans, tagged_numbers
 
 _REFUSALS = 3
+# Arrow takes these words for numbers, also in keys that it skips; JSON has no such numbers.
+_NO_NUMBER = re.compile(rb"[:,\[]\s*-?(?:NaN|Inf)")
 _READ = pa_json.ReadOptions(use_threads=False, block_size=64 << 20)
 _KINDS: tuple[tuple[set[type], pa.DataType], ...] = (
     ({type(None), str}, pa.string()),
@@ -42,7 +45,7 @@ class LineColumns:
         """Whole lines as one text column of cells per declared column; None = decode them row by row."""
         lines = text.count(b"\n") + (not text.endswith(b"\n"))
         # A line feed between two objects can only stand at the top level: so many of them, and one object a line.
-        if self._refused >= _REFUSALS or text.count(b"}\n{") != lines - 1 or has_suspects(text):
+        if self._refused >= _REFUSALS or text.count(b"}\n{") != lines - 1 or _is_suspect(text):
             return None
         schema = pa.schema(list(self._types.items()))
         options = pa_json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore")
@@ -66,6 +69,11 @@ class LineColumns:
                 self._refused = _REFUSALS
             elif met != {type(None)}:
                 self._types[name] = kind
+
+
+def _is_suspect(text: bytes) -> bool:
+    """Whether Arrow may read lines as something else than they are."""
+    return has_suspects(text) or ((b"NaN" in text or b"Inf" in text) and _NO_NUMBER.search(text) is not None)
 
 
 def _cells(column: pa.ChunkedArray) -> pa.ChunkedArray:

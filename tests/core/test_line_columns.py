@@ -25,6 +25,7 @@ texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=6) | st.samp
 columns = st.sampled_from([texts, st.integers(-(2**70), 2**70), st.integers(0, 9), st.booleans(), st.just(1.5)])
 lines = st.lists(
     st.sampled_from([b'{"a":1}{"a":2', b"}", b"{", b'{"a":01}', b'{"a":"x","a":"y"}', b"", b" ", b"[1]", b'{"a":NaN}'])
+    | st.sampled_from([b'{"d":NaN}', b'{"a":"x","d": -Infinity}', b'{"d":[1,Inf]}'])
     | st.builds(lambda a: json.dumps({"a": a}).encode(), st.none() | st.integers() | st.booleans() | texts),
     max_size=6,
 )
@@ -71,6 +72,14 @@ def test_plain_lines_are_read_as_columns(text: bytes) -> None:
     table = LineColumns(SOURCE).read(text)
     assert table is not None
     assert table.num_rows == text.count(b"\n") or text == b'{"a":null}'
+
+
+@pytest.mark.parametrize("number", [b"NaN", b"-Infinity", b"Inf", b"[1, NaN]", b'{"e": Infinity}'])
+def test_what_is_no_number_in_an_unknown_key_makes_a_line_malformed(number: bytes) -> None:
+    line = b'{"a":"y","d":%s}' % number
+    frame, records = read(b'{"a":"x"}\n' + line, SOURCE, 5, exact=False)
+    assert [row["malformed"] for row in frame] == [None, "unparseable"]
+    assert records[1] == line.decode()
 
 
 def test_whole_numbers_and_booleans_are_learnt() -> None:
