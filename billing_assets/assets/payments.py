@@ -8,7 +8,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from billing_assets import checks, rules, sources, tables
-from billing_assets.assets import BILLING, PAYMENTS, STAGING, TABLE_KINDS, bills, service_bills
+from billing_assets.assets import BILLING, EXPORT, PAYMENTS, STAGING, TABLE_KINDS, bills, service_bills
 from billing_assets.assets.bills import LEGACY_FIGURES, staged_schema
 from billing_assets.assets.customers import plain_texts
 from billing_assets.assets.monthly import by_day, counted_for, part_of
@@ -142,7 +142,7 @@ def payment_survivors(rows: pd.DataFrame) -> pd.Series:
 
 @BILLING.step(
     group=STAGING,
-    upstream=["export", "bill_records", "mac_bills", "soho_bills"],
+    upstream=[EXPORT, "bill_records", "mac_bills", "soho_bills"],
     source=sources.payment_records,
     checks=checks.staging(tables.payment_records, FRAME),
     kinds=("pandas", "parquet"),

@@ -8,7 +8,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from billing_assets import checks, rules, sources, tables
-from billing_assets.assets import BILLING, BILLS, STAGING, TABLE_KINDS, bills
+from billing_assets.assets import BILLING, BILLS, EXPORT, STAGING, TABLE_KINDS, bills
 from billing_assets.assets.bills import charges, staged_schema
 from billing_assets.assets.customers import plain_texts
 from billing_assets.assets.monthly import by_month, counted_for, month_of, part_of
@@ -86,7 +86,7 @@ def overlapping(rows: pd.DataFrame) -> pd.Series:
 
 @BILLING.step(
     group=STAGING,
-    upstream=["export", "bill_records"],
+    upstream=[EXPORT, "bill_records"],
     source=sources.bill_pricing_periods,
     checks=checks.staging(tables.bill_pricing_periods, FRAME),
     kinds=("pandas", "parquet"),
