@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from billing_assets import tables
+from migration.exports.verify import Export
 
 # Bills are written up to this many months ahead of the month of their export.
 MONTHS_AHEAD = 13
@@ -61,6 +62,17 @@ def of_bills_in(table: sa.FromClause, partitions: Sequence[str]) -> Condition:
     bill = tables.bill_records
     mine = months_of(bill.c.billing_month)
     return table.c.bill_record_id.in_(sa.select(bill.c.id).where(mine(bill, partitions)))
+
+
+def taken_at(export: Export) -> dt.datetime | None:
+    """The moment of an export, as its manifest says, else its name; None where neither does."""
+    if export.exported_at is not None:
+        return export.exported_at
+    try:
+        named = dt.datetime.fromisoformat(export.export_id)
+    except ValueError:
+        return None
+    return named if named.tzinfo is not None else named.replace(tzinfo=dt.UTC)
 
 
 def outside_range(column: sa.ColumnElement[dt.date], exported_at: dt.datetime | None) -> Condition:

@@ -7,7 +7,8 @@ computed by set, month by month.
 from billing_assets import sources, tables
 from migration.declare.system import System
 
-BILLING = System("billing", tables.metadata, tables.books, sources.ALL)
+EXPORT = "billing_export"
+BILLING = System("billing", tables.metadata, tables.books, sources.ALL, export_name=EXPORT)
 
 SOURCE = "billing_source"
 STAGING = "billing_staging"

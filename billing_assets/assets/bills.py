@@ -7,7 +7,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from billing_assets import checks, rules, sources, tables
-from billing_assets.assets import BILLING, BILLS, STAGING, TABLE_KINDS
+from billing_assets.assets import BILLING, BILLS, EXPORT, STAGING, TABLE_KINDS
 from billing_assets.assets.customers import plain_texts, redirects, statuses
 from billing_assets.assets.monthly import by_month, counted_for, part_of
 from billing_assets.assets.reading import Lookup, Parse, passing
@@ -148,7 +148,7 @@ def _names(step: Step) -> dict[str, Lookup]:
 
 @BILLING.step(
     group=STAGING,
-    upstream=["export", "sales_customers", "mac_partners", "soho_customers"],
+    upstream=[EXPORT, "sales_customers", "mac_partners", "soho_customers"],
     source=sources.bill_records,
     checks=checks.staging(tables.bill_records, FRAME),
     kinds=("pandas", "parquet"),

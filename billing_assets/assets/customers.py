@@ -7,7 +7,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from billing_assets import checks, rules, sources, tables
-from billing_assets.assets import BILLING, CUSTOMERS, TABLE_KINDS
+from billing_assets.assets import BILLING, CUSTOMERS, EXPORT, TABLE_KINDS
 from billing_assets.assets.reading import Lookup, Parse, collected, passing
 from billing_assets.assets.writing import (
     as_loaded,
@@ -126,7 +126,7 @@ def customer_rows(rows: pd.DataFrame) -> pd.DataFrame:
 
 @BILLING.step(
     group=CUSTOMERS,
-    upstream=["export"],
+    upstream=[EXPORT],
     source=sources.sales_customers,
     target=tables.sales_customers,
     checks=checks.SALES_CUSTOMERS,
@@ -190,7 +190,7 @@ def _numbered_batches(
 
 @BILLING.step(
     group=CUSTOMERS,
-    upstream=["export"],
+    upstream=[EXPORT],
     source=sources.mac_partners,
     target=tables.mac_partners,
     checks=checks.MAC_PARTNERS,
@@ -233,7 +233,7 @@ def mac_end_customers_parser(partners: Lookup, packages: Lookup) -> Parse:
 
 @BILLING.step(
     group=CUSTOMERS,
-    upstream=["export", "mac_partners", "packages"],
+    upstream=[EXPORT, "mac_partners", "packages"],
     source=sources.mac_end_customers,
     target=tables.mac_end_customers,
     checks=checks.MAC_END_CUSTOMERS,
@@ -277,7 +277,7 @@ def soho_customers_parser(packages: Lookup, package_rates: Lookup) -> Parse:
 
 @BILLING.step(
     group=CUSTOMERS,
-    upstream=["export", "packages"],
+    upstream=[EXPORT, "packages"],
     source=sources.soho_customers,
     target=tables.soho_customers,
     checks=checks.SOHO_CUSTOMERS,

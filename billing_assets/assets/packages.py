@@ -5,7 +5,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from billing_assets import checks, rules, sources, tables
-from billing_assets.assets import BILLING, CUSTOMERS, TABLE_KINDS
+from billing_assets.assets import BILLING, CUSTOMERS, EXPORT, TABLE_KINDS
 from billing_assets.assets.customers import plain_texts, redirect_rows, stage_redirects
 from billing_assets.assets.reading import Parse, collected, passing
 from billing_assets.assets.writing import in_turn, merged_or_loaded, staged, with_warnings
@@ -105,7 +105,7 @@ def _known_packages(step: Step) -> pd.DataFrame:
 
 @BILLING.step(
     group=CUSTOMERS,
-    upstream=["export"],
+    upstream=[EXPORT],
     source=sources.mac_packages,
     further_sources=(sources.soho_packages,),
     target=tables.packages,

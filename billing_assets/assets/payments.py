@@ -8,7 +8,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from billing_assets import checks, rules, sources, tables
-from billing_assets.assets import BILLING, PAYMENTS, STAGING, TABLE_KINDS, bills, service_bills
+from billing_assets.assets import BILLING, EXPORT, PAYMENTS, STAGING, TABLE_KINDS, bills, service_bills
 from billing_assets.assets.bills import LEGACY_FIGURES, staged_schema
 from billing_assets.assets.customers import plain_texts
 from billing_assets.assets.monthly import by_day, counted_for, part_of
@@ -30,12 +30,13 @@ from billing_assets.parsing.words import (
     words,
 )
 from billing_assets.rules import PAID_BILLS
+from billing_assets.tables import PAYMENTS as PAID
 from migration.declare.asset import Write
 from migration.declare.step import Step
 from migration.outcome import Labelled, Outcome, label
 
 FRAME = "payment_records_staged"
-# The legacy receipts of the bills of each month; a month whose bills got payments has a part of its own.
+# The legacy receipts of the bills of each month; a month whose bills got or lost payments has a part of its own.
 RECEIPTS = "legacy_receipts"
 
 _LOADED = (
@@ -141,7 +142,7 @@ def payment_survivors(rows: pd.DataFrame) -> pd.Series:
 
 @BILLING.step(
     group=STAGING,
-    upstream=["export", "bill_records", "mac_bills", "soho_bills"],
+    upstream=[EXPORT, "bill_records", "mac_bills", "soho_bills"],
     source=sources.payment_records,
     checks=checks.staging(tables.payment_records, FRAME),
     kinds=("pandas", "parquet"),
@@ -154,8 +155,9 @@ def payment_records_staged(step: Step) -> Write:
     loaded = {name: Lookup.ids(step, table) for name, (table, _, _) in BILL_TABLES.items()}
     bill = tables.bill_records
     parse = payments_parser(loaded, Lookup.read(step, sa.select(bill.c.id, bill.c.customer_type), pa.string()))
-    paid_months: set[str] = set()
+    paid_months = set(partition_keys(_unsettled_days(step)))
     months = {name: _months(step, name) for name in BILL_TABLES}
+    earlier = _earlier_months(step)
 
     def parts() -> Iterator[tuple[str, pd.DataFrame]]:
         for passed in passing(step, sources.payment_records, tables.payment_records, parse, rules.payment_record):
@@ -163,6 +165,7 @@ def payment_records_staged(step: Step) -> Write:
             step.tally.add(label("payment_records", rows, Outcome.LOADED))
             for name, of_bills in months.items():
                 paid_months.update(partition_keys(of_bills.of(rows[f"{name}_id"]).dropna()))
+            paid_months.update(partition_keys(earlier.of(rows["id"]).dropna()))
             yield from split_by_month(rows, "payment_date")
 
     step.frames.write(FRAME, parts(), SCHEMA)
@@ -173,6 +176,29 @@ def payment_records_staged(step: Step) -> Write:
 def _months(step: Step, name: str) -> Lookup:
     table, day, _ = BILL_TABLES[name]
     return Lookup.read(step, sa.select(table.c.id, day), pa.date32())
+
+
+def _earlier_months(step: Step) -> Lookup:
+    """The day of the bill that each loaded payment counts for so far; it may now count for another one."""
+    payment = tables.payment_records
+    each = [
+        sa.select(payment.c.id, day.label("day"))
+        .select_from(payment.join(table, table.c.id == payment.c[f"{name}_id"]))
+        .where(payment.c.allocated_to == name)
+        for name, (table, day, _) in BILL_TABLES.items()
+    ]
+    return Lookup.read(step, sa.select(*sa.union_all(*each).subquery("counted").c), pa.date32())
+
+
+def _unsettled_days(step: Step) -> pd.Series:
+    """The days of bills that are not what their payments add up to: a run that was killed has left them so."""
+    payment = tables.payment_records
+    each = []
+    for name, (table, day, _) in BILL_TABLES.items():
+        counted = sa.and_(payment.c[f"{name}_id"] == table.c.id, payment.c.allocated_to == name)
+        amount = sa.select(sa.func.coalesce(sa.func.sum(payment.c.amount), 0)).where(counted).scalar_subquery()
+        each.append(sa.select(day).where(table.c.received_source == PAID, table.c.total_received != amount))
+    return pd.Series(step.connection.scalars(sa.union(*each)).all(), dtype=pd.ArrowDtype(pa.date32()))
 
 
 def _receipts(step: Step, paid_months: set[str]) -> Iterator[tuple[str, pd.DataFrame]]:

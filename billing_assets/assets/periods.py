@@ -8,13 +8,13 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from billing_assets import checks, rules, sources, tables
-from billing_assets.assets import BILLING, BILLS, STAGING, TABLE_KINDS, bills
+from billing_assets.assets import BILLING, BILLS, EXPORT, STAGING, TABLE_KINDS, bills
 from billing_assets.assets.bills import charges, staged_schema
 from billing_assets.assets.customers import plain_texts
 from billing_assets.assets.monthly import by_month, counted_for, month_of, part_of
 from billing_assets.assets.reading import NO_REJECTS, Lookup, Parse, passing, quarantine_later
 from billing_assets.assets.writing import as_loaded, in_turn, merged_or_loaded, staged, with_warnings
-from billing_assets.months import in_month, of_bills_in, split_by_month
+from billing_assets.months import in_month, of_bills_in, partition_keys, split_by_month
 from billing_assets.parsing.numbers import day_numbers, ids
 from billing_assets.parsing.rows import cells, keyed_rows
 from billing_assets.sources import CHARGES
@@ -86,7 +86,7 @@ def overlapping(rows: pd.DataFrame) -> pd.Series:
 
 @BILLING.step(
     group=STAGING,
-    upstream=["export", "bill_records"],
+    upstream=[EXPORT, "bill_records"],
     source=sources.bill_pricing_periods,
     checks=checks.staging(tables.bill_pricing_periods, FRAME),
     kinds=("pandas", "parquet"),
@@ -94,29 +94,41 @@ def overlapping(rows: pd.DataFrame) -> pd.Series:
 def bill_pricing_periods_staged(step: Step) -> Write:
     """Pricing periods that can be loaded, split by the month of their bill; repeats and overlaps are taken out.
 
-    A month of bills without any period has a part of its own: the periods of its bills are gone.
+    A month of bills without any period has a part of its own: the periods of its bills are gone, or now those of bills
+    of other months.
     """
     table, source = tables.bill_pricing_periods, sources.bill_pricing_periods
     bill = tables.bill_records
     parse = periods_parser(Lookup.read(step, sa.select(bill.c.id, bill.c.billing_month), pa.date32()))
     further = pa.schema([*SCHEMA, ("billing_month", pa.date32())])
+    earlier = Lookup.read(
+        step, sa.select(table.c.id, bill.c.billing_month).join(bill, bill.c.id == table.c.bill_record_id), pa.date32()
+    )
+    left: set[str] = set()
 
     def passed() -> Iterator[tuple[str, pd.DataFrame]]:
         for rows in passing(step, source, table, parse, rules.bill_pricing_period):
+            left.update(partition_keys(earlier.of(rows["id"]).dropna()))
             yield from split_by_month(clamped(rows), "billing_month")
 
     step.frames.write(_PASSED, passed(), further)
     overlaps: list[pd.DataFrame] = []
-    step.frames.write(FRAME, _in_order(step, overlaps), SCHEMA)
+    step.frames.write(FRAME, _in_order(step, left, overlaps), SCHEMA)
     if overlaps:
         quarantine_later(step, source, table, pd.concat(overlaps, ignore_index=True))
     return counted_for(step, table)
 
 
-def _in_order(step: Step, overlaps: list[pd.DataFrame]) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Month by month the periods that are loaded; the merged ones are labelled, the overlapping ones put aside."""
+def _in_order(step: Step, left: set[str], overlaps: list[pd.DataFrame]) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Month by month the periods that are loaded; the merged ones are labelled, the overlapping ones put aside.
+
+    Args:
+        step: the bench.
+        left: the months in which the periods of the file have been so far.
+        overlaps: gets the overlapping ones.
+    """
     table = tables.bill_pricing_periods
-    for month in sorted({*step.frames.parts(_PASSED), *step.frames.parts(bills.FRAME)}):
+    for month in sorted({*step.frames.parts(_PASSED), *step.frames.parts(bills.FRAME), *left}):
         rows = step.frames.read(_PASSED, month)
         if rows.empty:
             yield month, SCHEMA.empty_table().to_pandas()

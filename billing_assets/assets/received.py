@@ -77,7 +77,8 @@ def paid_status(received: Any, total: Any) -> sa.ColumnElement[str]:
 def received_rows(name: str, receipts: sa.Table, partition: str) -> Query:
     """What was received for the bills of a month.
 
-    A bill of an older export whose payments are gone keeps what it has: nothing is known of it.
+    A bill that only an older export has follows its payments. If they now count for other bills, nothing is received
+    for it; what was carried over stays, for nothing else is known of it.
 
     Args:
         name: the kind of bill, as payments name it.
@@ -110,7 +111,7 @@ def received_rows(name: str, receipts: sa.Table, partition: str) -> Query:
             .outerjoin(latest, latest.c.id == table.c.id)
             .outerjoin(receipts, sa.and_(receipts.c.id == table.c.id, receipts.c.bill_table == name))
         )
-        .where(here, is_paid | receipts.c.id.is_not(None))
+        .where(here, sa.or_(is_paid, receipts.c.id.is_not(None), table.c.received_source == PAID))
     )
 
 

@@ -6,7 +6,7 @@ import pandas as pd
 import pyarrow as pa
 
 from billing_assets import checks, rules, sources, tables
-from billing_assets.assets import BILLING, REPORT, STAGING
+from billing_assets.assets import BILLING, EXPORT, REPORT, STAGING
 from billing_assets.assets.monthly import counted_for
 from billing_assets.assets.reading import NO_REJECTS, repeats
 from billing_assets.parsing.numbers import AMOUNT, decimal_type, ids, numbers
@@ -29,7 +29,7 @@ def parsed_legacy_days(rows: pd.DataFrame) -> pd.DataFrame:
 
 @BILLING.step(
     group=STAGING,
-    upstream=["export"],
+    upstream=[EXPORT],
     source=sources.bill_daily_amounts,
     checks=checks.LEGACY_DAYS_STAGED,
     kinds=("pandas", "parquet"),

@@ -9,7 +9,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from billing_assets import checks, rules, sources, tables
-from billing_assets.assets import BILLING, BILLS, STAGING, TABLE_KINDS
+from billing_assets.assets import BILLING, BILLS, EXPORT, STAGING, TABLE_KINDS
 from billing_assets.assets.bills import staged_schema
 from billing_assets.assets.customers import plain_texts, redirects
 from billing_assets.assets.monthly import beside, by_day, counted_for, part_of
@@ -112,7 +112,7 @@ def _stage_by_month(
 
 @BILLING.step(
     group=STAGING,
-    upstream=["export", "mac_partners"],
+    upstream=[EXPORT, "mac_partners"],
     source=sources.mac_bills,
     checks=checks.staging(tables.mac_bills, MAC_FRAME),
     kinds=("pandas", "parquet"),
@@ -125,7 +125,7 @@ def mac_bills_staged(step: Step) -> Write:
 
 @BILLING.step(
     group=STAGING,
-    upstream=["export", "soho_customers", "packages"],
+    upstream=[EXPORT, "soho_customers", "packages"],
     source=sources.soho_bills,
     checks=checks.staging(tables.soho_bills, SOHO_FRAME),
     kinds=("pandas", "parquet"),

@@ -65,23 +65,32 @@ def _of_periods(step: Step) -> tuple[sa.Subquery, sa.Subquery]:
 def total_rows(step: Step, own: sa.Table) -> Query:
     """The totals and charges of the month's bills.
 
+    A bill that only an older export has, and whose periods are now those of other bills, keeps its charges: nothing
+    else is known of it.
+
     Args:
         step: the bench.
         own: the charges that each bill of the export brings itself, and the legacy total.
     """
     bill = tables.bill_records
     summed, last = _of_periods(step)
-    has_periods = summed.c.id.is_not(None)
+    has_periods, is_given = summed.c.id.is_not(None), own.c.id.is_not(None)
     keeps_legacy = sa.and_(lines(own) == 0, own.c.legacy_total_bill > 0)
     total = sa.case(
-        (has_periods, summed.c.total), (keeps_legacy, own.c.legacy_total_bill), else_=lines(own) - own.c.discount
+        (has_periods, summed.c.total),
+        (keeps_legacy, own.c.legacy_total_bill),
+        (is_given, lines(own) - own.c.discount),
+        else_=lines(bill) - bill.c.discount,
     )
     source = sa.case((has_periods, PERIODS), (keeps_legacy, LEGACY), else_=COMPONENTS)
     money = bill.c.total_bill.type
     return (
         sa.select(
             bill.c.id,
-            *(sa.case((has_periods, last.c[name]), else_=own.c[name]).label(name) for name in CHARGES),
+            *(
+                sa.case((has_periods, last.c[name]), (is_given, own.c[name]), else_=bill.c[name]).label(name)
+                for name in CHARGES
+            ),
             sa.cast(total, money).label("total_bill"),
             sa.cast(total - bill.c.total_received, money).label("total_due"),
             sa.cast(source, sa.Text).label("total_source"),
@@ -91,7 +100,10 @@ def total_rows(step: Step, own: sa.Table) -> Query:
             .outerjoin(summed, summed.c.id == bill.c.id)
             .outerjoin(last, last.c.bill_record_id == bill.c.id)
         )
-        .where(in_month(bill.c.billing_month, month_of(step)), own.c.id.is_not(None) | has_periods)
+        .where(
+            in_month(bill.c.billing_month, month_of(step)),
+            sa.or_(is_given, has_periods, bill.c.total_source == PERIODS),
+        )
     )
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 import sqlalchemy as sa
 
 from billing_assets import tables
-from billing_assets.months import in_month, outside_range
+from billing_assets.months import in_month, outside_range, taken_at
 from migration.checks import (
     Check,
     Limits,
@@ -190,5 +190,5 @@ def dates_outside_range(day: sa.Column[Any]) -> Check:
     return warning(
         "dates_outside_range",
         "Rows dated before the partitions begin, or more than 13 months after the export; each with its month.",
-        lambda scope: sa.select(table.c.id, month).where(outside_range(day, scope.export.exported_at)),
+        lambda scope: sa.select(table.c.id, month).where(outside_range(day, taken_at(scope.export))),
     )

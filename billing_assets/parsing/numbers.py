@@ -94,6 +94,8 @@ def _integer(value: Value) -> int | Problem:
 def _integral(number: Decimal) -> int | Problem:
     if not number.is_finite():
         return Problem.UNPARSEABLE
+    if not number:
+        return 0
     if number.adjusted() > _MAX_DIGITS:
         return 10**_MAX_DIGITS * (-1 if number < 0 else 1)
     return int(number) if number == number.to_integral_value() else Problem.UNPARSEABLE

@@ -108,6 +108,8 @@ class Bills:
                 bill |= total(self.own[key], record.amount("total_bill"), periods[key])
             elif periods[key]:
                 bill |= total({}, None, periods[key])
+            elif bill["total_source"] == "periods":
+                bill |= total({column: bill[column] for column in PRICED}, None, [])
 
     # --- periods ------------------------------------------------------------------------------------------------------
 

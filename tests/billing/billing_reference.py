@@ -16,7 +16,8 @@ Later exports
 - A row is loaded if it is in the target, whichever export brought it, and whatever became of it in the newest one.
 - A row that a newer export rejects, skips or merges stays as it is.
 - Periods are replaced of each bill that the export loads, or has a period for that can be used.
-- The total of a bill that the export does not hold follows its periods, and stays if it has none.
+- The total of a bill that the export does not hold follows its periods. Where they are now those of other bills, it
+  follows the charges that the bill has, those of its last period.
 - What was received for a bill that the export does not hold follows its payments. Without any it is what an earlier
   export carried over, or nothing.
 """

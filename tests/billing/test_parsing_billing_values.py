@@ -123,6 +123,11 @@ def test_booleans(value: Any, expected: Any) -> None:
     check(value, expected, numbers.boolean, numbers.booleans)
 
 
+def test_zero_is_zero_whatever_its_exponent() -> None:
+    check(Decimal("0E+50"), 0, numbers.count, numbers.counts)
+    check(Decimal("0E+50"), BAD, numbers.legacy_id, numbers.ids)
+
+
 def test_days_far_outside_a_month_are_numbers() -> None:
     check("1" * 40, 1000, numbers.day_number, numbers.day_numbers)
     check(Decimal("-1E+40"), -1000, numbers.day_number, numbers.day_numbers)
