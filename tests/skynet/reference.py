@@ -333,6 +333,8 @@ class _Load:
         for row in self.final:
             if self._derived("packages", "packages", row, row["clean"]["package_id"], "no_package", seen):
                 self._upsert("packages", {"id": row["clean"]["package_id"], **row["package"]})
+            about_prices = {"package_price_invalid", "package_price_inferred"}
+            self._counts("packages").warnings.update(row["warnings"] & about_prices)
 
     def _routers(self) -> None:
         seen: set[str] = set()

@@ -204,6 +204,14 @@ def test_reference_lists_stand_in_for_missing_customers(lab: Lab) -> None:
     assert lab.fetch("SELECT source_table, source_row FROM skynet.rejected_row") == [("customers_final", 4)]
 
 
+def test_only_keys_that_nothing_is_known_of_are_unknown_fields(lab: Lab) -> None:
+    export = clean_export()
+    known = {"nama_pelanggan": "Budi", "alamat": "Jalan Satu"}
+    transactions = [row | known | {"catatan": "x"} for row in export["transactions"]]
+    lab.put(ID, {**export, "transactions": transactions, "customers_final": export["customers"]})
+    assert lab.run(ID, selection=["export"]).metadata["export"]["unknown_fields"] == {"transactions.json": ["catatan"]}
+
+
 def test_every_payment_rejected_leaves_the_customers_and_no_invoice(lab: Lab) -> None:
     lab.tolerant = True
     lab.put(ID, {**clean_export(), "transactions": [payment(periode="Semua")]})
@@ -650,6 +658,7 @@ def test_missing_overlay_file_aborts(overlay_lab: Lab) -> None:
         ({"password_env": " SKYNET_ROUTER_A"}, (None, 8728, None, None)),
         ({"password": " &amp; ", "password_env": "SKYNET_ROUTER_A"}, (None, 8728, None, " &amp; ")),
         ({"password": "", "password_env": "SKYNET_ROUTER_A"}, (None, 8728, None, "from-env")),
+        ({"password": 123456, "password_env": "SKYNET_ROUTER_A"}, (None, 8728, None, None)),
     ],
 )
 def test_overlay_takes_what_can_be_used(overlay_lab: Lab, entry: dict[str, Any], expected: tuple[Any, ...]) -> None:
@@ -661,6 +670,7 @@ def test_overlay_takes_what_can_be_used(overlay_lab: Lab, entry: dict[str, Any],
     assert tuple(row[name] for name in ("ip_address", "port", "username", "password")) == expected
     facts = ran.metadata["router_credentials"]
     assert facts["unknown_routers"] == ["NOWHERE"]
+    assert ("password" in str(facts["unusable_fields"])) is isinstance(entry.get("password"), int)
     assert "from-env" not in str(facts)
     overlay_lab.execute(blank)
 
