@@ -110,14 +110,15 @@ class OutcomeStages:
         targets: Sequence[str],
         condition: sa.ColumnElement[bool],
     ) -> None:
-        same = (stage.c.source_row == table.c.source_row) & (stage.c.target_table == table.c.target_table)
+        of_source = sa.and_(table.c.export_id == self.export_id, table.c.source_table == self.source_table)
+        former = sa.select(table.c.source_row, table.c.target_table).where(
+            of_source, table.c.target_table.in_(targets), condition
+        )
+        # A difference of sets, not an anti-join: its time does not hang on what the planner believes of the ledger.
+        gone = sa.except_(former, sa.select(stage.c.source_row, stage.c.target_table)).subquery("gone")
         connection.execute(
             sa.delete(table).where(
-                table.c.export_id == self.export_id,
-                table.c.source_table == self.source_table,
-                table.c.target_table.in_(targets),
-                condition,
-                ~sa.exists().where(same),
+                of_source, table.c.source_row == gone.c.source_row, table.c.target_table == gone.c.target_table
             )
         )
 
