@@ -25,6 +25,7 @@ from migration.parsing.cells import parse_each
 from migration.tables import Query, frame_schema, loaded_columns
 from migration.warehouse.runlog import Status
 from skynet_assets import sources, tables
+from skynet_assets.parsing.dates import WIB
 from skynet_assets.parsing.text import upper_key
 from skynet_assets.reconciliation import reconciliation
 
@@ -214,7 +215,7 @@ def _registered_in_future(rows_of: Any = _final) -> Any:
         if scope.export.exported_at is None:
             return _one(rows=None)
         registered = rows_of(scope)["registered_at"].dropna()
-        return _one(rows=int((registered > scope.export.exported_at.date()).sum()))
+        return _one(rows=int((registered > scope.export.exported_at.astimezone(WIB).date()).sum()))
 
     return measure
 

@@ -155,7 +155,9 @@ def _entry(given: dict[str, Value], environment: Mapping[str, str]) -> Entry:
         else:
             values[column] = value
     password = _password(given, environment)
-    if password:
+    if not isinstance(password, str | None):
+        unusable.append("password")
+    elif password:
         values["password"] = password
     return Entry(values, tuple(unusable), given.get("overwrite") is True)
 
@@ -178,10 +180,10 @@ def _port(written: str) -> int | None:
     return int(written) if 1 <= int(written) <= _MAX_PORT else None
 
 
-def _password(given: dict[str, Value], environment: Mapping[str, str]) -> str | None:
-    """The password as given, else from the environment variable that the entry names."""
+def _password(given: dict[str, Value], environment: Mapping[str, str]) -> Value:
+    """The password as given, whatever it is, else from the environment variable that the entry names."""
     password = given.get("password")
-    if isinstance(password, str) and password:
-        return password.replace("\x00", "")
+    if password is not None and password != "":
+        return password.replace("\x00", "") if isinstance(password, str) else password
     variable = given.get("password_env")
     return environment.get(variable) or None if isinstance(variable, str) else None

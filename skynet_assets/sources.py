@@ -2,6 +2,9 @@
 
 from migration.exports.sources import SourceTable
 
+# What the legacy deduplicated lists have besides; there is no use for it.
+_OF_LEGACY_LISTS = ("geo_lat", "geo_long")
+
 customers = SourceTable(
     "customers",
     columns=(
@@ -25,6 +28,7 @@ customers = SourceTable(
         # Only the legacy deduplicated lists have it; there it holds what the raw list calls `koordinat`.
         "koordinat_original",
     ),
+    ignored=_OF_LEGACY_LISTS,
     required_keys=("id_pelanggan",),
     fallbacks=("customers_final", "customers_clean"),
     may_be_empty=False,
@@ -43,6 +47,7 @@ transactions = SourceTable(
         "metode",
         "waktu_entry",
     ),
+    ignored=("nama_pelanggan", "alamat"),
     required_keys=("id_pelanggan", "periode", "nominal_harus_dibayar", "status_pembayaran"),
     checked_when="read",
     may_be_empty=False,
@@ -69,7 +74,12 @@ branches = SourceTable(
 )
 
 # The legacy system's own later lists: never loaded, compared with what the raw list gives.
-customers_final = SourceTable("customers_final", columns=("id_pelanggan",), required=False, malformed_rows="abort")
-customers_clean = SourceTable("customers_clean", columns=("id_pelanggan",), required=False, malformed_rows="abort")
+_ONLY_COMPARED = (*(column for column in customers.columns if column != "id_pelanggan"), *_OF_LEGACY_LISTS)
+customers_final = SourceTable(
+    "customers_final", columns=("id_pelanggan",), ignored=_ONLY_COMPARED, required=False, malformed_rows="abort"
+)
+customers_clean = SourceTable(
+    "customers_clean", columns=("id_pelanggan",), ignored=_ONLY_COMPARED, required=False, malformed_rows="abort"
+)
 
 ALL = (customers, transactions, branches, customers_final, customers_clean)

@@ -148,6 +148,14 @@ class Step:
         self.tally.add(ledger)
         self.outcomes.add(self.connection, ledger, rejects)
 
+    def forget_former(self, targets: Sequence[str], *outcomes: Outcome) -> None:
+        """Forget what an earlier run of this export found of rows, where this run has not labelled them so.
+
+        For a step that labels only some of its rows, once it has labelled them all. It takes effect also where the
+        step is then blocked, as what is rejected does.
+        """
+        self.outcomes.forget_former(self.connection, targets, outcomes)
+
     def count_apart(self, asset: str) -> Tally:
         """The counts that the run log gets for a partitioned asset under no partition, zeros to begin with."""
         return self.apart.setdefault(asset, Tally())

@@ -301,6 +301,7 @@ class _Keys:
 
     def __init__(self, source: SourceTable) -> None:
         self._columns = frozenset(source.columns)
+        self._ignored = frozenset(source.ignored)
         self._rename_key = source.rename_key
         self._renames: dict[str, str] = {}
         self.seen: set[str] = set()
@@ -313,7 +314,7 @@ class _Keys:
             objects = [record for at, record in enumerate(block.records) if at not in block.malformed]
         keys: set[str] = set(block.header) if block.header is not None else set().union(*set(map(tuple, objects)))
         self.seen |= keys & self._columns
-        for key in sorted(keys - self._columns):
+        for key in sorted(keys - self._columns - self._ignored):
             self._note(key)
         if not self._renames.keys().isdisjoint(keys):
             for record in objects:

@@ -21,7 +21,9 @@ class SourceTable:
 
     Attributes:
         name: file stem and name of the table, compared exactly.
-        columns: the columns that are read, in order; any other key of a row is an unknown field.
+        columns: the columns that are read, in order; any other key of a row is an unknown field,
+            unless it is ignored.
+        ignored: keys that are known and never read, so that they are no unknown fields.
         key: column of the legacy primary key, from which `source_pk` is made; None when the table has none.
         required_keys: columns that at least one row must have when the file has rows (a null counts as having it). A
             tuple of names stands for alternatives, of which one is enough.
@@ -48,6 +50,7 @@ class SourceTable:
 
     name: str
     columns: tuple[str, ...]
+    ignored: tuple[str, ...] = ()
     key: str | None = None
     required_keys: tuple[str | tuple[str, ...], ...] = ()
     required: bool = True

@@ -1,5 +1,6 @@
 """The row ledger and the quarantine in the database: written with the rows they describe, only where they differ."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -90,6 +91,36 @@ class OutcomeStages:
         """Write the rejected rows and their outcomes: all that a blocked asset publishes."""
         connection.execute(sa.delete(self.ledger).where(self.ledger.c.outcome != Outcome.REJECTED.value))
         self.write(connection)
+
+    def forget_former(self, connection: sa.Connection, targets: Sequence[str], outcomes: Sequence[Outcome]) -> None:
+        """Remove what an earlier run of the export found of rows of which this run does not find it.
+
+        A step that labels only some of its rows would otherwise count those that it no longer labels.
+        """
+        of_ledger = self.books.ledger.c.outcome.in_([outcome.value for outcome in outcomes])
+        self._forget_unstaged(connection, self.books.ledger, self.ledger, targets, of_ledger)
+        if Outcome.REJECTED in outcomes:
+            self._forget_unstaged(connection, self.books.rejected, self.rejected, targets, sa.true())
+
+    def _forget_unstaged(
+        self,
+        connection: sa.Connection,
+        table: sa.Table,
+        stage: sa.Table,
+        targets: Sequence[str],
+        condition: sa.ColumnElement[bool],
+    ) -> None:
+        of_source = sa.and_(table.c.export_id == self.export_id, table.c.source_table == self.source_table)
+        former = sa.select(table.c.source_row, table.c.target_table).where(
+            of_source, table.c.target_table.in_(targets), condition
+        )
+        # A difference of sets, not an anti-join: its time does not hang on what the planner believes of the ledger.
+        gone = sa.except_(former, sa.select(stage.c.source_row, stage.c.target_table)).subquery("gone")
+        connection.execute(
+            sa.delete(table).where(
+                of_source, table.c.source_row == gone.c.source_row, table.c.target_table == gone.c.target_table
+            )
+        )
 
     def _write_ledger(self, connection: sa.Connection) -> None:
         ledger = self.books.ledger

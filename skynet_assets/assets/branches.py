@@ -4,6 +4,7 @@ import datetime as dt
 
 import numpy as np
 import pandas as pd
+import sqlalchemy as sa
 
 from migration.declare.asset import Write
 from migration.declare.step import Step, stage_labelled
@@ -148,7 +149,21 @@ def branch_summaries(step: Step) -> Write:
         labelled = [branch_rows(frame, [record for batch in batches for record in batch.records], month)]
         step.tally.source_rows = step.export.file_for(sources.branches).rows
         step.tally.warnings.update(warnings_of_repeats(frame))
-    return stage_labelled(step, tables.branch_summaries, labelled, {})
+    upsert = stage_labelled(step, tables.branch_summaries, labelled, {})
+
+    def write() -> None:
+        upsert()
+        _supersede_other_months(step)
+
+    return write
+
+
+def _supersede_other_months(step: Step) -> None:
+    """Remove rows of this export for another month: without a date of its own, its month follows its payments."""
+    table = tables.branch_summaries
+    still = sa.select(step.stage_of(table).c.id)
+    gone = (table.c.export_id == step.export.export_id) & table.c.id.not_in(still)
+    step.facts["superseded"] = step.delete(table, gone)
 
 
 def _latest_paid_month(step: Step) -> dt.date | None:

@@ -152,6 +152,8 @@ def customers_clean(step: Step) -> Write:
     step.frames.write("customers_clean", [(None, kept)], CLEAN_SCHEMA)
     step.frames.write("customers_merged", [(None, merged[MERGED_SCHEMA.names])], MERGED_SCHEMA)
     step.label(labels.ledger, labels.rejects)
+    # Other code than that of an earlier run may let other rows survive.
+    step.forget_former([tables.customers.name], Outcome.MERGED, Outcome.REJECTED)
     step.tally.outcomes[Outcome.LOADED.value] += len(kept)
     return step.nothing
 

@@ -6,6 +6,7 @@ from decimal import Decimal
 import pandas as pd
 import pyarrow as pa
 
+from migration.declare.step import Step
 from migration.outcome import Labelled, Outcome, label
 from migration.parsing.cells import parse_each
 from migration.parsing.keys import legacy_uuid
@@ -16,6 +17,7 @@ from skynet_assets.parsing.problem import Problem
 from skynet_assets.parsing.statuses import speed_mbps
 from skynet_assets.parsing.text import text
 
+PRICE_INVALID, PRICE_INFERRED = "package_price_invalid", "package_price_inferred"
 PACKAGE_FIELDS = pa.schema(
     [
         ("package_name", pa.string()),
@@ -52,7 +54,7 @@ def with_packages(rows: pd.DataFrame, names: pd.Series, prices: pd.Series) -> tu
     # Of objects also where there is no row: an empty column would be one of floats.
     found["package_id"] = pd.Series(ids, index=found.index, dtype=object)
     has_package = key.notna()
-    return found, {"package_price_invalid": invalid & has_package, "package_price_inferred": inferred & has_package}
+    return found, {PRICE_INVALID: invalid & has_package, PRICE_INFERRED: inferred & has_package}
 
 
 def _inferred_prices(key: pd.Series, known: pd.Series) -> tuple[pd.Series, pd.Series]:
@@ -92,6 +94,12 @@ def package_rows(customers_final: pd.DataFrame) -> Labelled:
     return Labelled(rows, derived_ledger("packages", customers_final, "package_id", "no_package"))
 
 
+def price_warnings(customers_final: pd.DataFrame) -> Counter[str]:
+    """How many clean customers have each warning that is about the price of their package."""
+    codes = customers_final["warnings"].dropna().str.split(",").explode()
+    return Counter(codes[codes.isin([PRICE_INVALID, PRICE_INFERRED])])
+
+
 def derived_ledger(target: str, customers_final: pd.DataFrame, key: str, skip_rule: str) -> pd.DataFrame:
     """Outcomes of the clean customers for a table derived from them: the first of each key is loaded.
 
@@ -111,6 +119,7 @@ def derived_ledger(target: str, customers_final: pd.DataFrame, key: str, skip_ru
 
 
 @SKYNET.target_table(tables.packages, source=sources.customers, group=CORE, checks=checks.PACKAGES)
-def packages(customers_final: pd.DataFrame) -> Labelled:
+def packages(step: Step, customers_final: pd.DataFrame) -> Labelled:
     """Price packages, one per name and price that a customer has."""
+    step.tally.warnings.update(price_warnings(customers_final))
     return package_rows(customers_final)

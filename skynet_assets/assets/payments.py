@@ -148,6 +148,8 @@ def payments_clean(step: Step) -> Write:
             yield from split_by_month(accepted)
 
     step.frames.write("payments_clean", months(), PAYMENT_SCHEMA)
+    # An orphan of an earlier run may have its customer by now.
+    step.forget_former(TARGETS, Outcome.REJECTED)
     return step.nothing
 
 

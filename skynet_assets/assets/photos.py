@@ -145,7 +145,7 @@ def identity_card_photo_files(step: Step) -> Write:
 
 def _next_photos(step: Step) -> list[tuple[str, str]]:
     table = tables.identity_card_photos
-    limit = int(os.environ.get("SKYNET_PHOTO_MAX_PER_RUN", DEFAULT_MAX_PER_RUN))
+    limit = int(os.environ.get("SKYNET_PHOTO_MAX_PER_RUN") or DEFAULT_MAX_PER_RUN)
     waiting = sa.select(table.c.customer_id, table.c.source_url).where(
         table.c.status.in_(("pending", "failed")), table.c.attempts < MAX_ATTEMPTS
     )

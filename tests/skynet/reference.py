@@ -333,6 +333,8 @@ class _Load:
         for row in self.final:
             if self._derived("packages", "packages", row, row["clean"]["package_id"], "no_package", seen):
                 self._upsert("packages", {"id": row["clean"]["package_id"], **row["package"]})
+            about_prices = {"package_price_invalid", "package_price_inferred"}
+            self._counts("packages").warnings.update(row["warnings"] & about_prices)
 
     def _routers(self) -> None:
         seen: set[str] = set()
@@ -376,6 +378,7 @@ class _Load:
     def _clean_payments(self) -> None:
         counts = self._counts("payments_clean")
         customers = self.db.customers_of()
+        self._forget_rejected_payments()
         for row, record in enumerate(self.given.transactions, start=1):
             counts.source_rows += 1
             code = self._payment_problem(record, customers)
@@ -389,6 +392,11 @@ class _Load:
             counts.outcomes["loaded"] += 1
             counts.warnings.update(payment["warnings"])
             self.accepted.append(payment)
+
+    def _forget_rejected_payments(self) -> None:
+        mine = (self.given.export_id, "transactions")
+        for key in [key for key in self.db.rejected if key[:2] == mine]:
+            del self.db.rejected[key], self.db.ledger[key]
 
     def _payment_problem(self, record: Any, customers: Mapping[str, Row]) -> str | None:
         code, customer_id = _identified(record)
@@ -492,6 +500,10 @@ class _Load:
         counts = self._counts("branch_summaries")
         month = self._reference_month() or max((row["period"] for row in self.accepted), default=None)
         seen: dict[str, Row] = {}
+        summaries = self.db.tables["branch_summaries"]
+        for key, each in list(summaries.items()):
+            if each["export_id"] == self.given.export_id and each["period"] != month:
+                del summaries[key]
         for row, record in enumerate(self.given.branches, start=1):
             counts.source_rows += 1
             outcome, reason = self._branch(row, record, month, seen, counts)

@@ -204,6 +204,14 @@ def test_reference_lists_stand_in_for_missing_customers(lab: Lab) -> None:
     assert lab.fetch("SELECT source_table, source_row FROM skynet.rejected_row") == [("customers_final", 4)]
 
 
+def test_only_keys_that_nothing_is_known_of_are_unknown_fields(lab: Lab) -> None:
+    export = clean_export()
+    known = {"nama_pelanggan": "Budi", "alamat": "Jalan Satu"}
+    transactions = [row | known | {"catatan": "x"} for row in export["transactions"]]
+    lab.put(ID, {**export, "transactions": transactions, "customers_final": export["customers"]})
+    assert lab.run(ID, selection=["export"]).metadata["export"]["unknown_fields"] == {"transactions.json": ["catatan"]}
+
+
 def test_every_payment_rejected_leaves_the_customers_and_no_invoice(lab: Lab) -> None:
     lab.tolerant = True
     lab.put(ID, {**clean_export(), "transactions": [payment(periode="Semua")]})
@@ -542,6 +550,32 @@ def test_older_export_on_purpose_wins_and_warns(lab: Lab) -> None:
     assert {row["export_id"] for row in lab.rows("customers")} == {ID}
 
 
+def test_orphan_whose_customer_has_come_since_is_loaded_by_a_rerun(lab: Lab) -> None:
+    lab.tolerant = True
+    orphan = payment("SRGD0099", periode="Maret 2026")
+    lab.put(NEXT, clean_export() | {"transactions": [*clean_export()["transactions"], orphan]}, manifest=False)
+    lab.put(ID, clean_export() | {"customers": [*clean_export()["customers"], customer("SRGD0099")]})
+    months = ("2026-02-01", "2026-03-01")
+    assert lab.run(NEXT, months).failures == {}
+    assert {row["reason_code"] for row in lab.rows("rejected_row")} == {"ORPHAN_CUSTOMER"}
+    assert str(only(lab, "branch_summaries")["period"]) == "2026-02-01"
+    for export_id in (ID, NEXT):
+        assert lab.run(export_id, months).failures == {}
+    assert lab.rows("rejected_row") == []
+    assert "rejected" not in {row["outcome"] for row in lab.rows("row_ledger")}
+    assert only(lab, "transactions", customer_id="SRGD0099")["invoice_id"]
+    # Without a date the export stands for the month of its latest payment, which now is a later one.
+    assert str(only(lab, "branch_summaries", export_id=NEXT)["period"]) == "2026-03-01"
+
+
+def test_rows_that_earlier_code_had_merged_do_not_block_a_rerun(lab: Lab) -> None:
+    lab.put(ID, clean_export())
+    assert lab.run(ID).success
+    lab.execute("UPDATE skynet.row_ledger SET outcome = 'merged' WHERE target_table = 'customers' AND source_row = 1")
+    assert lab.run(ID).success
+    assert {row["outcome"] for row in lab.rows("row_ledger") if row["target_table"] == "customers"} == {"loaded"}
+
+
 def test_default_is_the_newest_complete_export(lab: Lab) -> None:
     lab.put(ID, clean_export())
     lab.put(NEXT, clean_export())
@@ -624,6 +658,7 @@ def test_missing_overlay_file_aborts(overlay_lab: Lab) -> None:
         ({"password_env": " SKYNET_ROUTER_A"}, (None, 8728, None, None)),
         ({"password": " &amp; ", "password_env": "SKYNET_ROUTER_A"}, (None, 8728, None, " &amp; ")),
         ({"password": "", "password_env": "SKYNET_ROUTER_A"}, (None, 8728, None, "from-env")),
+        ({"password": 123456, "password_env": "SKYNET_ROUTER_A"}, (None, 8728, None, None)),
     ],
 )
 def test_overlay_takes_what_can_be_used(overlay_lab: Lab, entry: dict[str, Any], expected: tuple[Any, ...]) -> None:
@@ -635,6 +670,7 @@ def test_overlay_takes_what_can_be_used(overlay_lab: Lab, entry: dict[str, Any],
     assert tuple(row[name] for name in ("ip_address", "port", "username", "password")) == expected
     facts = ran.metadata["router_credentials"]
     assert facts["unknown_routers"] == ["NOWHERE"]
+    assert ("password" in str(facts["unusable_fields"])) is isinstance(entry.get("password"), int)
     assert "from-env" not in str(facts)
     overlay_lab.execute(blank)
 

@@ -405,6 +405,14 @@ def test_export_past_a_limit_warns_and_one_at_it_does_not(module_lab: Lab, name:
     assert found == [{name: "WARN"}, {}]
 
 
+def test_day_of_the_export_is_that_of_the_branches(lab: Lab) -> None:
+    lab.environment = PHOTOS
+    for export_id, registered, level in (("1", "11-02-2026", "passed"), ("2", "12-02-2026", "WARN")):
+        rows = changed(1, tanggal_registrasi=registered)
+        lab.put(export_id, export(customers=rows), exported_at="2026-02-10T19:00:00Z")
+        assert lab.run(export_id, selection=STAGED).checks["registered_in_future"] == level
+
+
 @pytest.mark.parametrize(
     ("stem", "ids", "keys"),
     [
