@@ -33,7 +33,7 @@ from tests.booking.booking_cases import (
     traveller,
     variant,
 )
-from tests.booking.booking_harness import Lab
+from tests.booking.booking_harness import SHADOW, Lab
 from tests.booking.booking_writing import Junk, encoded, put_export
 
 # --- exports that stop the run ----------------------------------------------------------------------------------------
@@ -251,6 +251,22 @@ def test_an_unknown_channel_is_manual_and_a_question(loaded: Lab) -> None:
         "UNKNOWN_SOURCE",
         {"source": "EXPEDIA"},
     )
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_an_export_without_bookings_has_references_of_its_catalog(booking_lab: Lab, dry_run: bool) -> None:
+    catalog = (product(1), variant(1, 1), rate(1, 1), tour(7), package(9, 7))
+    rejected = direct(5, "no date", booking_date=None)
+    booking_lab.put(FIRST, export_of(*catalog, rejected), exported_at="2026-02-19T00:00:00Z")
+    assert booking_lab.migrate(FIRST, dry_run=dry_run).failures == {}
+    rows = booking_lab.rows("channel_external_refs", SHADOW if dry_run else "booking")
+    assert sorted((row["entity_type"], row["external_ref_kind"], row["external_ref"]) for row in rows) == [
+        ("PRODUCT", "BALISNAP_PRODUCT_ID", "1"),
+        ("PRODUCT", "BSTADMIN_PACKAGE_ID", "9"),
+        ("PRODUCT", "BSTADMIN_TOUR_ID", "7"),
+        ("VARIANT", "BALISNAP_VARIANT_ID", "1"),
+        ("VARIANT", "BSTADMIN_PACKAGE_ID", "9"),
+    ]
 
 
 # --- orders -----------------------------------------------------------------------------------------------------------
