@@ -212,6 +212,17 @@ def decided_outcomes(
     return decided.assign(month=rows["month"])
 
 
+def warnings_of_merged(outcome: pd.Series, warnings: pd.Series) -> Counter[str]:
+    """The warnings of rows that went into another, whose reason in the ledger is why; each code with its rows.
+
+    Args:
+        outcome: what became of each row.
+        warnings: their warnings as comma lists, in the same order.
+    """
+    merged = (outcome == Outcome.MERGED.value).to_numpy(dtype=bool)
+    return Counter(code for codes in warnings[merged].dropna() for code in codes.split(","))
+
+
 def unusable_lookups(read: Iterable[tuple[SourceTable, SourceRows]]) -> Counter[str]:
     """How many rows of tables without a target had to be left out, by warning."""
     found: Counter[str] = Counter()

@@ -23,6 +23,7 @@ from tests.booking.booking_cases import (
     finance,
     image,
     item,
+    itinerary,
     job,
     mail,
     package,
@@ -240,6 +241,29 @@ def test_a_booking_without_a_reference_gets_one_and_a_warning(loaded: Lab) -> No
         "SELECT source_table, source_pk FROM booking.row_ledger WHERE reason = 'synthetic_booking_ref' ORDER BY 1"
     )
     assert warned == [("balisnap.Booking", "6"), ("bstadmin.bookings", "81")]
+
+
+def test_warnings_of_merged_and_of_looked_up_rows_are_counted(booking_lab: Lab) -> None:
+    booking_lab.tolerant = True
+    lost = Junk('"no object"')
+    dirty = export_of(
+        *(direct(5, "one"), booked(80, "ONE", updated_at="2031-01-01", created_at="soon")),
+        *(product(1, legacy_package_id=9), variant(1, 1, legacy_package_id=9), package(9, min_booking="few")),
+        *(finance(1, 80), finance(2, 80, pattern_id="p", updated_at=None)),
+        *(payment(1, 5, payment_ref="p"), payment(2, 5, payment_ref="p", payment_date="x")),
+        *(departure("x", "2026-03-01"), itinerary(0, 1, "09:00")),  # type: ignore[arg-type]
+    )
+    dirty["balisnap.Departure"].append(lost)
+    booking_lab.put(FIRST, dirty, exported_at="2026-02-19T00:00:00Z")
+    assert booking_lab.migrate(FIRST).failures == {}
+    found = dict(booking_lab.fetch("SELECT asset, warnings FROM booking.migration_run_log WHERE warnings <> '{}'"))
+    lookups = {"invalid_departure_id": 1, "malformed_row": 1, "invalid_itinerary_id": 1}
+    assert found == {
+        "catalog_bridge": {"invalid_min_booking": 1},
+        "booking_identity": {"invalid_updated_at": 1, "invalid_created_at": 1} | lookups,
+        "payments_clean": {"invalid_payment_date": 1},
+        "finance_clean": {"invalid_pattern_id": 1},
+    }
 
 
 def test_an_unknown_channel_is_manual_and_a_question(loaded: Lab) -> None:
