@@ -151,7 +151,8 @@ def new_export_sensor(
     )
     def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         try:
-            exports = list_complete_exports(read_settings().landing, system.name, dt.datetime.now(dt.UTC))
+            landing, now = read_settings().landing, dt.datetime.now(dt.UTC)
+            exports = list_complete_exports(landing, system.name, now, system.source_folders)
             found = {export.name: listing_hash(export) for export in exports}
         except (MigrationError, OSError) as error:
             # An OSError: an export was taken away, or closed to us, while it was looked at.

@@ -94,6 +94,11 @@ class System:
     export_name: str = EXPORT_ASSET
     tellers: tuple[Teller, ...] = ()
 
+    @property
+    def source_folders(self) -> frozenset[str]:
+        """The sub-folders that an export consists of; none where its files lie side by side."""
+        return frozenset(source.folder for source in self.sources if source.folder)
+
     def add(self, declaration: Declaration) -> dg.AssetsDefinition:
         """Register a declaration and build its asset."""
         self.declarations[declaration.name] = declaration
