@@ -42,7 +42,7 @@ class _ReferenceNote(msgspec.Struct, frozen=True):
     """The reference time of an export, and what it was found in: an export may be delivered again under its id."""
 
     at: dt.datetime
-    exported_at: dt.datetime | None
+    exported_at: str | None
     content_hash: str
 
 
@@ -80,12 +80,12 @@ def reference_time(step: Step) -> dt.datetime:
     Raises:
         NoReferenceTime: nothing says so.
     """
-    exported_at, content_hash = step.export.exported_at, step.export.content_hash
+    exported_at, content_hash = step.export.exported_at_text, step.export.content_hash
     note = step.frames.read_note(_REFERENCE_NOTE)
     known = None if note is None else msgspec.json.decode(note, type=_ReferenceNote)
     if known is not None and (known.exported_at, known.content_hash) == (exported_at, content_hash):
         return known.at
-    stated = None if exported_at is None else timestamp(exported_at.isoformat())
+    stated = timestamp(exported_at)
     found = stated if isinstance(stated, dt.datetime) else _newest_booking(step)
     step.frames.write_note(_REFERENCE_NOTE, msgspec.json.encode(_ReferenceNote(found, exported_at, content_hash)))
     return found

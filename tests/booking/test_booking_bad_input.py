@@ -14,6 +14,7 @@ from booking_assets import tables
 from booking_assets.months import BOOKING_MONTH
 from booking_assets.parsing.keys import key
 from tests.booking.booking_cases import (
+    OLD,
     Export,
     booked,
     cost,
@@ -129,6 +130,26 @@ def test_few_malformed_rows_stop_nothing(module_booking_lab: Lab, good: int, bad
     lab, export_id = module_booking_lab, f"malformed-{good}-{bad}"
     _lines("balisnap/TourProduct", good, bad)(put_export(lab.landing / export_id, SMALL, manifest=False))
     assert lab.run("booking_batch_b", selection=["export"], export_id=export_id).failures == {}
+
+
+@pytest.mark.parametrize(
+    ("stated", "taken"),
+    [
+        (1771545600000, "2026-02-20T00:00:00Z"),
+        ("2026-02-20T08:00:00+0800", "2026-02-20T00:00:00Z"),
+        ("2026-02-20T00:00:00.1234567Z", OLD),
+        ("20260220T000000Z", OLD),
+        (None, OLD),
+    ],
+)
+def test_the_time_of_an_export_is_read_as_every_other_time(module_booking_lab: Lab, stated: Any, taken: str) -> None:
+    lab, export_id = module_booking_lab, f"taken-{stated}".replace(":", "")
+    put_export(lab.landing / export_id, SMALL, stated)
+    assert lab.run("booking_batch_b", selection=["export"], export_id=export_id).failures == {}
+    found = lab.fetch(
+        f"SELECT reference_time = '{taken}' FROM booking.migration_run_log WHERE export_id = '{export_id}'"
+    )
+    assert found == [(True,)]
 
 
 # --- rows that are rejected -------------------------------------------------------------------------------------------
