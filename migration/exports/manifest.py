@@ -141,9 +141,10 @@ def _decode(content: bytes) -> _Document | None:
 def _written(raw: bytes) -> str | int | None:
     """The text or whole number that a value is; None for all else."""
     try:
-        return msgspec.json.decode(raw, type=str | int | None)
+        value = msgspec.json.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
+    return value if isinstance(value, str | int) and not isinstance(value, bool) else None
 
 
 def _is_sound(file: ManifestFile) -> bool:

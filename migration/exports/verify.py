@@ -90,8 +90,8 @@ class Export:
             VerifiedFile(folder / file.name, **{name: getattr(file, name) for name in file.__struct_fields__})
             for file in stored.files
         )
-        at, text = stored.exported_at, stored.exported_at_text
-        return cls(stored.system, stored.export_id, folder, at, files, stored.content_hash, text)
+        at, written = stored.exported_at, stored.exported_at_text
+        return cls(stored.system, stored.export_id, folder, at, files, stored.content_hash, written)
 
     def _find(self, source: SourceTable) -> VerifiedFile | None:
         here = {file.stem: file for file in self.files if file.name.rpartition("/")[0] == source.folder}
