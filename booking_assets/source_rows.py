@@ -33,9 +33,17 @@ OUTCOME_SCHEMA, REJECT_SCHEMA = (
 
 Keep = Callable[[pd.DataFrame], pd.DataFrame]
 
-_REFERENCE_NOTE = "reference_time.json"
+_REFERENCE_NOTE = "export_taken.json"
 _TEXT_KEYS = frozenset({sources.email_inbox.name, sources.email_jobs.name})
 _AGES = ("updated_at", "created_at")
+
+
+class _ReferenceNote(msgspec.Struct, frozen=True):
+    """The reference time of an export, and what it was found in: an export may be delivered again under its id."""
+
+    at: dt.datetime
+    exported_at: str | None
+    content_hash: str
 
 
 class NoReferenceTime(ExportError):
@@ -72,13 +80,14 @@ def reference_time(step: Step) -> dt.datetime:
     Raises:
         NoReferenceTime: nothing says so.
     """
+    exported_at, content_hash = step.export.exported_at_text, step.export.content_hash
     note = step.frames.read_note(_REFERENCE_NOTE)
-    if note is not None:
-        return msgspec.json.decode(note, type=dt.datetime)
-    exported_at = step.export.exported_at
-    stated = None if exported_at is None else timestamp(exported_at.isoformat())
+    known = None if note is None else msgspec.json.decode(note, type=_ReferenceNote)
+    if known is not None and (known.exported_at, known.content_hash) == (exported_at, content_hash):
+        return known.at
+    stated = timestamp(exported_at)
     found = stated if isinstance(stated, dt.datetime) else _newest_booking(step)
-    step.frames.write_note(_REFERENCE_NOTE, msgspec.json.encode(found))
+    step.frames.write_note(_REFERENCE_NOTE, msgspec.json.encode(_ReferenceNote(found, exported_at, content_hash)))
     return found
 
 
@@ -210,6 +219,17 @@ def decided_outcomes(
     reason = rows["reason"].where(~loaded, joined_warnings(warnings, rows))
     decided = outcomes(target, source, rows, rows["outcome"], reason=reason, target_key=rows["target_key"])
     return decided.assign(month=rows["month"])
+
+
+def warnings_of_merged(outcome: pd.Series, warnings: pd.Series) -> Counter[str]:
+    """The warnings of rows that went into another, whose reason in the ledger is why; each code with its rows.
+
+    Args:
+        outcome: what became of each row.
+        warnings: their warnings as comma lists, in the same order.
+    """
+    merged = (outcome == Outcome.MERGED.value).to_numpy(dtype=bool)
+    return Counter(code for codes in warnings[merged].dropna() for code in codes.split(","))
 
 
 def unusable_lookups(read: Iterable[tuple[SourceTable, SourceRows]]) -> Counter[str]:

@@ -487,11 +487,14 @@ ingest_dead_letter = target(
     _word("reason_code", 64, nullable=False),
     sa.Column("reason_detail", sa.Text),
     _flag("poison_message", default=False),
-    _number("replay_count", 0),
-    _word("status", 32, nullable=False, info=one_of(*DEAD_LETTER_STATUSES), server_default="OPEN"),
+    # What people and replays make of a letter: an export that still has its e-mail does not undo it.
+    sa.Column("replay_count", sa.Integer, nullable=False, server_default="0", info=written_elsewhere()),
+    _word(
+        "status", 32, nullable=False, info=written_elsewhere() | one_of(*DEAD_LETTER_STATUSES), server_default="OPEN"
+    ),
     _time("first_failed_at"),
     _time("last_failed_at"),
-    _time("next_replay_at", nullable=True),
+    sa.Column("next_replay_at", _TIME, info=written_elsewhere()),
     sa.Column("raw_payload", JSONB, nullable=False),
     *_provenance(),
     comment="Events that failed for good and wait for a person",

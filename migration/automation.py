@@ -95,7 +95,7 @@ def staged_migration_job(system: System, *, dry_run: bool = False) -> dg.JobDefi
     @dg.op(name=f"{name}_carry_through", description="Runs stage after stage; partitions independently.")
     def carry(context: dg.OpExecutionContext, migration_run: MigrationRun) -> None:
         location, settings = load_location(system.name), read_settings()
-        request = Request(migration_run.model_dump(), dry_run=dry_run)
+        request = Request(migration_run.model_dump(), dry_run=dry_run, tags=_tags_of_a_person(context.run.tags))
         try:
             ended = list(carry_through(location, settings, request, lambda step, state: None, context.instance))
         except Exception as error:
@@ -123,6 +123,11 @@ def staged_migration_job(system: System, *, dry_run: bool = False) -> dg.JobDefi
     return stages
 
 
+def _tags_of_a_person(tags: Mapping[str, str]) -> dict[str, str]:
+    """The tags of a run that were given to it, and not by Dagster or by us."""
+    return {name: tag for name, tag in tags.items() if not name.startswith(("dagster/", ".dagster/", "migration/"))}
+
+
 # --- sensor -----------------------------------------------------------------------------------------------------------
 
 
@@ -146,7 +151,8 @@ def new_export_sensor(
     )
     def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         try:
-            exports = list_complete_exports(read_settings().landing, system.name, dt.datetime.now(dt.UTC))
+            landing, now = read_settings().landing, dt.datetime.now(dt.UTC)
+            exports = list_complete_exports(landing, system.name, now, system.source_folders)
             found = {export.name: listing_hash(export) for export in exports}
         except (MigrationError, OSError) as error:
             # An OSError: an export was taken away, or closed to us, while it was looked at.

@@ -109,12 +109,14 @@ class Request:
         dry_run: whether to write to the shadow schema only.
         only: names of assets; empty = all.
         partitions: the independent partitions; empty = all that there are.
+        tags: tags of every run that is made.
     """
 
     options: Mapping[str, Any] = field(default_factory=dict)
     dry_run: bool = False
     only: Sequence[str] = ()
     partitions: Sequence[str] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -153,7 +155,7 @@ def carry_through(
     """
     _require_assets(location, request)
     request = _of_one_export(location, settings, request)
-    preview = {PREVIEW_TAG: str(uuid4())} if request.dry_run else {}
+    tags = {**request.tags, **({PREVIEW_TAG: str(uuid4())} if request.dry_run else {})}
     began = False
     with _instance_or_own(settings, instance) as dagster:
         stopped = False
@@ -161,7 +163,7 @@ def carry_through(
             if stopped and not stage.whatever_happens:
                 continue
             for planned in _planned(location, settings, stage, request, dagster, previewed=began and request.dry_run):
-                finished = run_job(location, planned, request.options, on_step, preview, dagster)
+                finished = run_job(location, planned, request.options, on_step, tags, dagster)
                 stopped = stopped or not finished.success
                 began = True
                 yield finished
@@ -190,7 +192,10 @@ def _planned(
     if selection == []:
         return []
     if stage.keys is None:
-        return [] if _has_no_partition(location, job, instance) else [Planned(job, selection)]
+        runnable = (
+            _of_no_partition(location, job, selection) if _has_no_partition(location, job, instance) else selection
+        )
+        return [] if runnable == [] else [Planned(job, runnable)]
     keys = _partitions(location, settings, stage.keys, request, previewed=previewed)
     instance.add_dynamic_partitions(stage.partitions, keys)
     return [Planned(job, selection, key) for key in keys]
@@ -200,6 +205,13 @@ def _has_no_partition(location: Location, job: str, instance: dg.DagsterInstance
     """Whether a job is for partitions, and none is known: the export has no row for it."""
     partitions = location.definitions.resolve_job_def(job).partitions_def
     return partitions is not None and not partitions.get_partition_keys(dynamic_partitions_store=instance)
+
+
+def _of_no_partition(location: Location, job: str, selection: Sequence[dg.AssetKey] | None) -> list[dg.AssetKey]:
+    """Of the assets of a job that were asked for, those that run once, whatever partitions there are."""
+    layer = location.definitions.resolve_job_def(job).asset_layer
+    wanted = layer.selected_asset_keys if selection is None else selection
+    return [key for key in wanted if layer.get(key).partitions_def is None]
 
 
 def _require_assets(location: Location, request: Request) -> None:
@@ -294,7 +306,7 @@ def _whole_range(job: dg.JobDefinition, instance: dg.DagsterInstance) -> dict[st
     if job.partitions_def is None:
         return {}
     keys = job.partitions_def.get_partition_keys(dynamic_partitions_store=instance)
-    return {RANGE_START_TAG: keys[0], RANGE_END_TAG: keys[-1]}
+    return {RANGE_START_TAG: keys[0], RANGE_END_TAG: keys[-1]} if keys else {}
 
 
 STEP_ENDS = ("succeeded", "failed", "skipped")

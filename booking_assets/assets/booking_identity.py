@@ -42,9 +42,12 @@ from booking_assets.source_rows import (
     outcomes_of_others,
     read_source,
     total_rows,
+    unusable_lookups,
+    warnings_of_merged,
 )
 from migration.declare.asset import Registers, Write
 from migration.declare.step import Step
+from migration.exports.sources import SourceTable
 from migration.outcome import Outcome
 from migration.tables import arrow_schema, loaded_columns
 
@@ -172,7 +175,7 @@ def _control(rows: pd.DataFrame) -> pd.DataFrame:
 def _items(step: Step, read: SourceRows) -> pd.DataFrame:
     """The items with what they find of the catalog and of departures."""
     rows, flags = booked_items(read.rows)
-    departures = read_source(step, sources.departures).rows
+    departures = _lookup(step, sources.departures)
     starts = timestamps(departures["start_date"]).value.set_axis(departures["pk"])
     date_only = dates_only(departures["start_date"]).set_axis(departures["pk"])
     variants = step.frames.read("loaded_variants").set_index("variant_id")["variant_key"].astype(TEXT)
@@ -184,8 +187,15 @@ def _items(step: Step, read: SourceRows) -> pd.DataFrame:
     )
 
 
+def _lookup(step: Step, source: SourceTable) -> pd.DataFrame:
+    """The rows of a table without a target; those that cannot be used are warnings."""
+    read = read_source(step, source)
+    step.tally.warnings.update(unusable_lookups([(source, read)]))
+    return read.rows
+
+
 def _itineraries(step: Step) -> pd.Series:
-    cells = read_source(step, sources.variant_itineraries).rows
+    cells = _lookup(step, sources.variant_itineraries)
     return itinerary_times(
         pd.DataFrame(
             {
@@ -226,6 +236,7 @@ def _known(step: Step) -> pd.DataFrame:
 
 def _hand_on_bookings(step: Step, files: BookingFiles, found: Canonical, long: pd.DataFrame) -> pd.DataFrame:
     decided = booking_outcomes(found)
+    step.tally.warnings.update(warnings_of_merged(decided["outcome"], found.groups.rows["warnings"]))
     read = dict(zip((files.website.table, files.panel.table), (files.website, files.panel), strict=True))
     parts = [decided]
     for table, source in read.items():

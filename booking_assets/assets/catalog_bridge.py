@@ -1,5 +1,6 @@
 """The bridge between the two catalogs, and all that follows from it, staged for the tables and for the bookings."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -32,6 +33,7 @@ from migration.declare.asset import Write
 from migration.declare.step import Step
 from migration.declare.system import EXPORT_ASSET
 from migration.exports.sources import SourceTable
+from migration.outcome import Outcome
 from migration.tables import arrow_schema, loaded_columns
 
 _READERS: Mapping[SourceTable, Callable[[pd.DataFrame], pd.DataFrame]] = {
@@ -115,7 +117,16 @@ def catalog_bridge(step: Step) -> Write:
         staging.write(name, links, pa.schema(_LINKS[name]))
     step.tally.source_rows = total_rows(list(files.rows.values()))
     step.tally.warnings.update(unusable_lookups((source, files.rows[source]) for source in _LOOKUPS))
+    step.tally.warnings.update(_warnings_of_bridged(catalog, products, "warnings"))
+    step.tally.warnings.update(_warnings_of_bridged(catalog, variants, "variant_warnings"))
     return step.nothing
+
+
+def _warnings_of_bridged(catalog: LegacyCatalog, made: Made, column: str) -> Counter[str]:
+    """The warnings of tours and packages that are no row of their own: their reason in the ledger is why."""
+    rows = {sources.tours.label: catalog.tours, sources.tour_packages.label: catalog.packages}
+    bridged = [each for each in made.decisions if each.outcome is Outcome.MERGED]
+    return Counter(code for each in bridged for code in (rows[each.table][each.pk][column] or "").split(",") if code)
 
 
 def _links(catalog: LegacyCatalog, bridge: Bridge, products: Made, variants: Made) -> dict[str, pd.DataFrame]:

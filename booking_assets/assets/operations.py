@@ -24,11 +24,13 @@ from booking_assets.parsing.times import TIMESTAMP
 from booking_assets.source_rows import (
     OUTCOME_SCHEMA,
     decided_outcomes,
+    joined_warnings,
     latest_record,
     outcomes_of_others,
     read_source,
     reference_time,
     total_rows,
+    warnings_of_merged,
 )
 from migration.declare.asset import Write
 from migration.declare.step import Step
@@ -63,6 +65,7 @@ def finance_clean(step: Step) -> Write:
     finances, flags = finance_rows(read.rows, latest)
     rows = decided_finances(finances, bookings[bookings["source_table"] == sources.panel_bookings.label])
     items = finance_items(read_items.rows, latest)
+    step.tally.warnings.update(warnings_of_merged(rows["outcome"], joined_warnings(flags, rows)))
     of_finances = decided_outcomes(TARGET, read, rows, flags)
     of_items = decided_outcomes(TARGET, read_items, decided_items(items, rows), {})
     # Items are parts of a settlement, not rows of their own that went into another: the merge log leaves them out.

@@ -16,7 +16,15 @@ from booking_assets.merge.payments import (
     synthetic_payments,
     website_payments,
 )
-from booking_assets.source_rows import OUTCOME_SCHEMA, decided_outcomes, latest_record, outcomes_of_others, read_source
+from booking_assets.source_rows import (
+    OUTCOME_SCHEMA,
+    decided_outcomes,
+    joined_warnings,
+    latest_record,
+    outcomes_of_others,
+    read_source,
+    warnings_of_merged,
+)
 from migration.declare.asset import Write
 from migration.declare.step import Step
 from migration.outcome import Labelled, Outcome
@@ -37,6 +45,7 @@ def payments_clean(step: Step) -> Write:
     website = bookings[bookings["source_table"] == sources.website_bookings.label]
     rows = decided_payments(payments, website)
     loaded = rows[rows["outcome"] == Outcome.LOADED.value].assign(is_synthetic=False, is_deleted=False)
+    step.tally.warnings.update(warnings_of_merged(rows["outcome"], joined_warnings(flags, rows)))
     decided = decided_outcomes(TARGET, read, rows, flags)
     every = pd.concat([decided, outcomes_of_others(TARGET, read, decided)], ignore_index=True)
     step.frames.write("payments", split_by_month(loaded), arrow_schema(loaded_columns(tables.payment_event)))

@@ -16,6 +16,7 @@ from booking_assets.tables import DEFAULT_BATCH_CODE
 from migration.checks import Judgement, judge
 from migration.declare.asset import Declaration, Write
 from migration.declare.code import code_digest
+from migration.declare.run import RunFacts
 from migration.declare.step import Step
 from migration.errors import SetupError
 from migration.report import asset_lines
@@ -27,23 +28,26 @@ _NUMBERS = (int, Decimal)
 _GOOD = (Status.SUCCESS.value, Status.DRY_RUN_OK.value)
 
 
-def batch_code(step: Step) -> str:
+def batch_code(run: RunFacts) -> str:
     """The code under which the run's batch is known."""
-    return step.run.tags.get(BATCH_CODE_TAG, DEFAULT_BATCH_CODE)
+    return run.tags.get(BATCH_CODE_TAG, DEFAULT_BATCH_CODE)
+
+
+def _facts_of_run(run: RunFacts) -> dict[str, object]:
+    """What the legacy batch scripts logged of a run, beside what every system logs."""
+    return {"batch_code": batch_code(run)[:16], "script_checksum": code_digest(BOOKING.name)}
 
 
 def _further_facts(step: Step) -> dict[str, object]:
-    """What the legacy batch scripts logged of a run, beside what every system logs."""
+    """What they logged of a script that had ended."""
     changes = step.changes
     return {
-        "batch_code": batch_code(step)[:16],
-        "script_checksum": code_digest(BOOKING.name),
         "rows_affected": changes.inserted + changes.updated + changes.deleted,
         "report_path": step.facts.get("report_path"),
     }
 
 
-BOOKING.further_facts = _further_facts
+BOOKING.facts_of_run, BOOKING.further_facts = _facts_of_run, _further_facts
 
 
 @BOOKING.step(
@@ -67,7 +71,7 @@ def quality_report(step: Step) -> Write:
     Raises:
         SetupError: the code of the batch is no name of a folder.
     """
-    if not _NAME_OF_FOLDER.fullmatch(batch_code(step)):
+    if not _NAME_OF_FOLDER.fullmatch(batch_code(step.run)):
         raise SetupError(
             f"The tag {BATCH_CODE_TAG} names no batch.", "Use letters, digits, dots, hyphens and underscores."
         )
@@ -76,7 +80,7 @@ def quality_report(step: Step) -> Write:
     own = [_finding(judge(check, step.scope()), check.name) for check in checks.QUALITY_REPORT]
     found = [*_gates(step), *_measured(step), *own]
     report = QualityReport(
-        batch_code(step),
+        batch_code(step.run),
         started,
         dt.datetime.now(dt.UTC),
         step.export.export_id,

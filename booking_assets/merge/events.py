@@ -223,15 +223,12 @@ class _Twins:
 
 
 def dead_letters(events: pd.DataFrame) -> pd.DataFrame:
-    """The dead letters of events that have a `dead_reason`."""
+    """The dead letters of events that have a `dead_reason`; the table opens new ones."""
     failed_at = events["processed_at"].fillna(events["event_time"])
     return events.assign(
         reason_code=events["dead_reason"],
         reason_detail=events["error_message"],
         poison_message=True,
-        replay_count=0,
-        status="OPEN",
         first_failed_at=failed_at,
         last_failed_at=failed_at,
-        next_replay_at=None,
     )

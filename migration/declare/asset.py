@@ -229,7 +229,7 @@ class _AssetRun:
         if run.dry_run:
             prepare_shadow(run.engine, system.metadata, run.preview)
         frames = FrameStore(run.settings.work / system.name, export_id, run.run_id, run.dry_run, run.preview)
-        log = RunLog(system.books.run_log, run.run_id, export_id, run.dry_run)
+        log = RunLog(system.books.run_log, run.run_id, export_id, run.dry_run, system.facts_of_run(run))
         return cls(declaration, context, run, export_id, frames, log)
 
     def execute(self) -> Iterator[Any]:

@@ -71,7 +71,8 @@ class System:
         frame_makers: which asset makes a staged frame that is not named as its asset.
         stages: the stages of the migration, where one job does not do it all.
         roll_back_part: puts parts of an independent partition back, in systems that can.
-        further_facts: what a step tells the further columns of the run log, in systems that have them.
+        facts_of_run: what a run tells further columns of the run log in each of its rows, in systems that have them.
+        further_facts: what a step that has ended tells such columns besides.
         guard: what must hold when any asset begins that has no guard of its own; raises otherwise.
         derive_again: computes again, after a rollback, what follows from restored rows and has no change log itself.
         export_name: name of the asset that verifies the export.
@@ -86,11 +87,17 @@ class System:
     frame_makers: dict[str, str] = field(default_factory=dict)
     stages: tuple[Stage, ...] = ()
     roll_back_part: RollBackPart | None = None
+    facts_of_run: Callable[[RunFacts], Mapping[str, Any]] = lambda run: {}
     further_facts: Callable[[Step], Mapping[str, Any]] = lambda step: {}
     guard: Callable[[Step], None] | None = None
     derive_again: DeriveAgain | None = None
     export_name: str = EXPORT_ASSET
     tellers: tuple[Teller, ...] = ()
+
+    @property
+    def source_folders(self) -> frozenset[str]:
+        """The sub-folders that an export consists of; none where its files lie side by side."""
+        return frozenset(source.folder for source in self.sources if source.folder)
 
     def add(self, declaration: Declaration) -> dg.AssetsDefinition:
         """Register a declaration and build its asset."""

@@ -1,6 +1,6 @@
 """Finding exports in the landing zone, and the files of a table in an export; nothing is opened but the manifest."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -63,15 +63,16 @@ def list_exports(landing: UPath, system: str) -> list[UPath]:
     return sorted(folders, key=lambda path: path.name)
 
 
-def is_complete(folder: UPath, now: datetime) -> bool:
+def is_complete(folder: UPath, now: datetime, parts: Collection[str] = ()) -> bool:
     """Whether an export folder will change no more.
 
-    It is complete with a valid manifest all of whose files are present, with a `_SUCCESS` marker, or when none of its
-    files has changed for 60 seconds. A folder without files is not complete.
+    It is complete with a valid manifest all of whose files are present, with a `_SUCCESS` marker, or when all its
+    parts are there and none of its files has changed for 60 seconds. A folder without files is not complete.
 
     Args:
         folder: the export folder.
         now: the present moment, with its time zone.
+        parts: the sub-folders that an export of the system consists of, where it has any.
 
     Raises:
         SetupError: the folder is not readable.
@@ -79,6 +80,8 @@ def is_complete(folder: UPath, now: datetime) -> bool:
     try:
         if (folder / SUCCESS_MARKER).exists() or _manifest_is_fulfilled(folder):
             return True
+        if not all((folder / part).is_dir() for part in parts):
+            return False
         changed = _last_change(folder)
     except FileNotFoundError:
         return False
@@ -87,9 +90,9 @@ def is_complete(folder: UPath, now: datetime) -> bool:
     return changed is not None and now - changed >= QUIET_PERIOD
 
 
-def list_complete_exports(landing: UPath, system: str, now: datetime) -> list[UPath]:
+def list_complete_exports(landing: UPath, system: str, now: datetime, parts: Collection[str] = ()) -> list[UPath]:
     """The complete exports of a system, oldest name first; raises as `list_exports` does."""
-    return [folder for folder in list_exports(landing, system) if is_complete(folder, now)]
+    return [folder for folder in list_exports(landing, system) if is_complete(folder, now, parts)]
 
 
 def newest_export(landing: UPath, system: str, now: datetime) -> UPath:

@@ -53,11 +53,13 @@ class Manifest:
         system: the legacy system's name.
         exported_at: when the export was taken, in UTC; None when missing or no date.
         files: the files it lists.
+        exported_at_text: the same as it is written, a text or a number, for systems that read times their own way.
     """
 
     system: str
     exported_at: datetime | None
     files: tuple[ManifestFile, ...]
+    exported_at_text: str | None = None
 
     def file(self, name: str) -> ManifestFile | None:
         """The entry of a file, None when the manifest does not list it."""
@@ -83,7 +85,9 @@ def parse_manifest(content: bytes, place: str) -> Manifest:
         raise ManifestMismatch(
             f"{place} lists a file twice, outside the export, or with an impossible sha256 or row count.", _NEXT_STEP
         )
-    return Manifest(document.system, _exported_at(bytes(document.exported_at)), files)
+    written = _written(bytes(document.exported_at))
+    text = None if written is None else str(written)
+    return Manifest(document.system, parse_exported_at(written) if isinstance(written, str) else None, files, text)
 
 
 def read_manifest(folder: UPath, system: str | None = None) -> Manifest | None:
@@ -134,12 +138,13 @@ def _decode(content: bytes) -> _Document | None:
         return None
 
 
-def _exported_at(raw: bytes) -> datetime | None:
+def _written(raw: bytes) -> str | int | None:
+    """The text or whole number that a value is; None for all else."""
     try:
         value = msgspec.json.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
-    return parse_exported_at(value) if isinstance(value, str) else None
+    return value if isinstance(value, str | int) and not isinstance(value, bool) else None
 
 
 def _is_sound(file: ManifestFile) -> bool:

@@ -47,6 +47,7 @@ class Export:
         exported_at: when it was taken, in UTC, as its manifest says; None when it does not.
         files: the files of the tables it holds, by name.
         content_hash: digest over name and sha256 of these files.
+        exported_at_text: `exported_at` as the manifest writes it, a text or a number.
     """
 
     system: str
@@ -55,6 +56,7 @@ class Export:
     exported_at: datetime | None
     files: tuple[VerifiedFile, ...]
     content_hash: str
+    exported_at_text: str | None = None
 
     def has(self, source: SourceTable) -> bool:
         """Whether the export holds a file for the table, its own or a fallback."""
@@ -88,7 +90,8 @@ class Export:
             VerifiedFile(folder / file.name, **{name: getattr(file, name) for name in file.__struct_fields__})
             for file in stored.files
         )
-        return cls(stored.system, stored.export_id, folder, stored.exported_at, files, stored.content_hash)
+        at, written = stored.exported_at, stored.exported_at_text
+        return cls(stored.system, stored.export_id, folder, at, files, stored.content_hash, written)
 
     def _find(self, source: SourceTable) -> VerifiedFile | None:
         here = {file.stem: file for file in self.files if file.name.rpartition("/")[0] == source.folder}
@@ -117,6 +120,7 @@ class _StoredExport(msgspec.Struct):
     exported_at: datetime | None
     files: list[_StoredFile]
     content_hash: str
+    exported_at_text: str | None = None
 
 
 def verify_export(folder: UPath, system: str, sources: Iterable[SourceTable]) -> Export:
@@ -157,6 +161,7 @@ def verify_export(folder: UPath, system: str, sources: Iterable[SourceTable]) ->
         exported_at=manifest.exported_at if manifest else None,
         files=in_order,
         content_hash=content_hash((file.name, file.sha256 or "") for file in in_order),
+        exported_at_text=manifest.exported_at_text if manifest else None,
     )
 
 
@@ -177,6 +182,7 @@ def _stored_export(export: Export) -> _StoredExport:
         at and at.astimezone(UTC),
         files,
         export.content_hash,
+        export.exported_at_text,
     )
 
 

@@ -3,7 +3,7 @@
 import datetime as dt
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -38,12 +38,14 @@ class RunLog:
         run_id: the run.
         export_id: the export of the run.
         dry_run: whether the run is dry.
+        of_run: what further columns say of every row of the run, in systems that have such.
     """
 
     table: sa.Table
     run_id: str
     export_id: str
     dry_run: bool
+    of_run: Mapping[str, Any] = field(default_factory=dict)
 
     def _execute(self, connection: sa.Connection, statement: Any) -> sa.CursorResult[Any]:
         live = {self.table.schema: self.table.schema}
@@ -67,6 +69,7 @@ class RunLog:
                 "overrides": list(overrides),
                 "started_at": sa.func.clock_timestamp(),
                 "status": Status.RUNNING.value,
+                **self.of_run,
             }
             for partition, overrides in partitions.items()
         ]
@@ -155,7 +158,10 @@ class RunLog:
         status = Status.DRY_RUN_OK if self.dry_run else Status.SUCCESS
         rows = sa.select(sa.func.unnest(sa.cast(list(partitions), sa.ARRAY(sa.Text))).label("partition")).subquery()
         insert = pg.insert(self.table).from_select(
-            ["run_id", "export_id", "asset", "partition", "dry_run", "started_at", "finished_at", "status"],
+            [
+                *("run_id", "export_id", "asset", "partition", "dry_run", "started_at", "finished_at", "status"),
+                *self.of_run,
+            ],
             sa.select(
                 sa.literal(self.run_id, sa.Text),
                 sa.literal(self.export_id, sa.Text),
@@ -165,6 +171,7 @@ class RunLog:
                 sa.func.clock_timestamp(),
                 sa.func.clock_timestamp(),
                 sa.literal(status.value, sa.Text),
+                *(sa.literal(value) for value in self.of_run.values()),
             ),
             include_defaults=False,
         )

@@ -14,6 +14,7 @@ from booking_assets import tables
 from booking_assets.months import BOOKING_MONTH
 from booking_assets.parsing.keys import key
 from tests.booking.booking_cases import (
+    OLD,
     Export,
     booked,
     cost,
@@ -23,6 +24,7 @@ from tests.booking.booking_cases import (
     finance,
     image,
     item,
+    itinerary,
     job,
     mail,
     package,
@@ -33,7 +35,7 @@ from tests.booking.booking_cases import (
     traveller,
     variant,
 )
-from tests.booking.booking_harness import Lab
+from tests.booking.booking_harness import SHADOW, Lab
 from tests.booking.booking_writing import Junk, encoded, put_export
 
 # --- exports that stop the run ----------------------------------------------------------------------------------------
@@ -128,6 +130,26 @@ def test_few_malformed_rows_stop_nothing(module_booking_lab: Lab, good: int, bad
     lab, export_id = module_booking_lab, f"malformed-{good}-{bad}"
     _lines("balisnap/TourProduct", good, bad)(put_export(lab.landing / export_id, SMALL, manifest=False))
     assert lab.run("booking_batch_b", selection=["export"], export_id=export_id).failures == {}
+
+
+@pytest.mark.parametrize(
+    ("stated", "taken"),
+    [
+        (1771545600000, "2026-02-20T00:00:00Z"),
+        ("2026-02-20T08:00:00+0800", "2026-02-20T00:00:00Z"),
+        ("2026-02-20T00:00:00.1234567Z", OLD),
+        ("20260220T000000Z", OLD),
+        (None, OLD),
+    ],
+)
+def test_the_time_of_an_export_is_read_as_every_other_time(module_booking_lab: Lab, stated: Any, taken: str) -> None:
+    lab, export_id = module_booking_lab, f"taken-{stated}".replace(":", "")
+    put_export(lab.landing / export_id, SMALL, stated)
+    assert lab.run("booking_batch_b", selection=["export"], export_id=export_id).failures == {}
+    found = lab.fetch(
+        f"SELECT reference_time = '{taken}' FROM booking.migration_run_log WHERE export_id = '{export_id}'"
+    )
+    assert found == [(True,)]
 
 
 # --- rows that are rejected -------------------------------------------------------------------------------------------
@@ -242,6 +264,29 @@ def test_a_booking_without_a_reference_gets_one_and_a_warning(loaded: Lab) -> No
     assert warned == [("balisnap.Booking", "6"), ("bstadmin.bookings", "81")]
 
 
+def test_warnings_of_merged_and_of_looked_up_rows_are_counted(booking_lab: Lab) -> None:
+    booking_lab.tolerant = True
+    lost = Junk('"no object"')
+    dirty = export_of(
+        *(direct(5, "one"), booked(80, "ONE", updated_at="2031-01-01", created_at="soon")),
+        *(product(1, legacy_package_id=9), variant(1, 1, legacy_package_id=9), package(9, min_booking="few")),
+        *(finance(1, 80), finance(2, 80, pattern_id="p", updated_at=None)),
+        *(payment(1, 5, payment_ref="p"), payment(2, 5, payment_ref="p", payment_date="x")),
+        *(departure("x", "2026-03-01"), itinerary(0, 1, "09:00")),  # type: ignore[arg-type]
+    )
+    dirty["balisnap.Departure"].append(lost)
+    booking_lab.put(FIRST, dirty, exported_at="2026-02-19T00:00:00Z")
+    assert booking_lab.migrate(FIRST).failures == {}
+    found = dict(booking_lab.fetch("SELECT asset, warnings FROM booking.migration_run_log WHERE warnings <> '{}'"))
+    lookups = {"invalid_departure_id": 1, "malformed_row": 1, "invalid_itinerary_id": 1}
+    assert found == {
+        "catalog_bridge": {"invalid_min_booking": 1},
+        "booking_identity": {"invalid_updated_at": 1, "invalid_created_at": 1} | lookups,
+        "payments_clean": {"invalid_payment_date": 1},
+        "finance_clean": {"invalid_pattern_id": 1},
+    }
+
+
 def test_an_unknown_channel_is_manual_and_a_question(loaded: Lab) -> None:
     (booking,) = [row for row in loaded.rows("booking_core") if row["external_booking_ref"] == "UNHEARD"]
     assert (booking["channel_code"], booking["source_enum_compat"]) == ("MANUAL", "EXPEDIA")
@@ -251,6 +296,22 @@ def test_an_unknown_channel_is_manual_and_a_question(loaded: Lab) -> None:
         "UNKNOWN_SOURCE",
         {"source": "EXPEDIA"},
     )
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_an_export_without_bookings_has_references_of_its_catalog(booking_lab: Lab, dry_run: bool) -> None:
+    catalog = (product(1), variant(1, 1), rate(1, 1), tour(7), package(9, 7))
+    rejected = direct(5, "no date", booking_date=None)
+    booking_lab.put(FIRST, export_of(*catalog, rejected), exported_at="2026-02-19T00:00:00Z")
+    assert booking_lab.migrate(FIRST, dry_run=dry_run).failures == {}
+    rows = booking_lab.rows("channel_external_refs", SHADOW if dry_run else "booking")
+    assert sorted((row["entity_type"], row["external_ref_kind"], row["external_ref"]) for row in rows) == [
+        ("PRODUCT", "BALISNAP_PRODUCT_ID", "1"),
+        ("PRODUCT", "BSTADMIN_PACKAGE_ID", "9"),
+        ("PRODUCT", "BSTADMIN_TOUR_ID", "7"),
+        ("VARIANT", "BALISNAP_VARIANT_ID", "1"),
+        ("VARIANT", "BSTADMIN_PACKAGE_ID", "9"),
+    ]
 
 
 # --- orders -----------------------------------------------------------------------------------------------------------

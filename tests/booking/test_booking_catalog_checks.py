@@ -1,5 +1,6 @@
 """Law: checks can fail. Each check of the catalog is broken behind its back and sees exactly that; refused exports."""
 
+import shutil
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
@@ -263,3 +264,14 @@ def test_an_export_that_was_only_verified_makes_no_other_one_stale(booking_lab: 
         "SELECT export_id, reference_time::date::text FROM booking.migration_run_log WHERE asset = 'export' ORDER BY 1"
     )
     assert times == [(FIRST, "2026-02-19"), (SECOND, "2026-03-19")]
+
+
+def test_a_manifest_that_was_mended_says_when_the_export_was_taken(booking_lab: Lab) -> None:
+    found = []
+    for taken in ("2026-02-19T00:00:00Z", "2026-02-21T00:00:00Z"):
+        shutil.rmtree(booking_lab.landing / FIRST, ignore_errors=True)
+        booking_lab.put(FIRST, FILES, exported_at=taken)
+        assert booking_lab.run("booking_batch_b", selection=["export"], export_id=FIRST).failures == {}
+        logged = "SELECT max(reference_time)::date::text FROM booking.migration_run_log"
+        found += [row[0] for row in booking_lab.fetch(logged)]
+    assert found == ["2026-02-19", "2026-02-21"]

@@ -334,3 +334,16 @@ def test_what_was_cleared_away_is_accounted_for_and_comes_back_with_the_next_loa
     run(loaded, "e1")
     assert findings(loaded, EVENTS) == findings(loaded, LETTERS) == {}
     assert len(loaded.rows(LETTERS)) == 1
+
+
+@pytest.mark.database
+def test_what_became_of_a_dead_letter_outlives_the_next_loads(loaded: Lab) -> None:
+    after = "status = 'CLOSED', replay_count = 2, next_replay_at = '2026-03-01T00:00:00Z'"
+    loaded.execute(f"UPDATE booking.ingest_dead_letter SET {after}")
+    before = loaded.images(LETTERS)
+    run(loaded, "e1")
+    assert loaded.images(LETTERS) == before
+    loaded.put("e2", MAILS, exported_at="2026-02-20T00:00:00Z")
+    run(loaded, "e2")
+    (letter,) = loaded.rows(LETTERS)
+    assert (letter["export_id"], letter["status"], letter["replay_count"]) == ("e2", "CLOSED", 2)

@@ -101,9 +101,8 @@ def test_the_run_log_says_what_the_legacy_scripts_said(loaded: Lab) -> None:
         " FROM booking.migration_run_log"
     )
     by_asset = {row[0]: row[1:] for row in rows}
-    assert {row[0] for row in by_asset.values()} >= {"phase2"}
+    assert {row[1:4:2] for row in rows} == {("phase2", code_digest("booking"))}
     assert all(row[1] == f"booking/{asset}" for asset, row in by_asset.items())
-    assert {row[2] for row in by_asset.values()} == {code_digest("booking")}
     assert all(row[5] is None for row in by_asset.values())
     # The product, and in the merge log the tour and the package that are it.
     assert by_asset["catalog_product"][3] == 3
@@ -116,6 +115,14 @@ def test_a_tag_names_the_batch(loaded: Lab) -> None:
     assert report(loaded, "phase2-d")["batchCode"] == "phase2-d"
     logged = loaded.fetch(f"SELECT batch_code FROM booking.migration_run_log WHERE run_id = '{ran.run_id}'")
     assert logged == [("phase2-d",)]
+
+
+def test_the_tag_of_a_migration_names_the_batch_in_all_its_runs(loaded: Lab) -> None:
+    before = loaded.fetch("SELECT run_id FROM booking.migration_run_log")
+    assert loaded.run(tags={BATCH_CODE_TAG: "whole"}, export_id=EXPORT).failures == {}
+    assert report(loaded, "whole")["batchCode"] == "whole"
+    logged = loaded.fetch("SELECT run_id, batch_code FROM booking.migration_run_log")
+    assert {code for run_id, code in logged if (run_id,) not in before} == {"whole"}
 
 
 def test_a_tag_that_is_no_name_of_a_folder_is_refused(loaded: Lab) -> None:

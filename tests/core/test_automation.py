@@ -25,6 +25,7 @@ from upath import UPath
 
 import meter_assets.definitions as meter
 import samples
+from booking_assets.definitions import defs as booking
 from meter_assets import automation
 from meter_assets.partitions import PARTITIONS_NAME
 from migration.automation import WEBHOOK_VARIABLE, rollback_job
@@ -126,6 +127,22 @@ def test_without_a_manifest_an_export_counts_after_a_quiet_minute(
         assert export_ids(found()) == ["a"]
     else:
         assert skipped() == "No new complete export among 0."
+
+
+def test_an_export_of_two_systems_counts_when_both_folders_are_there(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("MIGRATION_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("MIGRATION_LANDING", str(tmp_path / "landing"))
+    folder = tmp_path / "landing" / "booking" / "a"
+    sensor = booking.resolve_sensor_def("booking_new_export")
+    runs = []
+    for part in ("balisnap", "bstadmin"):
+        (folder / part).mkdir(parents=True)
+        put(folder, part, seconds_old=61)
+        result = sensor(dg.build_sensor_context())
+        runs.append(len(result.run_requests or []) if isinstance(result, dg.SensorResult) else 0)
+    assert runs == [0, 1]
 
 
 def test_a_marker_or_a_fulfilled_manifest_needs_no_quiet_minute(landing: Path) -> None:

@@ -123,6 +123,17 @@ def test_a_manifest_makes_a_folder_complete_once_all_it_lists_is_there(
     assert is_complete(folder, now + timedelta(minutes=2))
 
 
+def test_a_quiet_folder_is_complete_with_all_its_parts(landing: UPath) -> None:
+    folder = export(landing, "1", "one/customers.json")
+    later = folder.fs.modified((folder / "one" / "customers.json").path) + timedelta(minutes=2)
+    assert is_complete(folder, later, ["one"])
+    assert not is_complete(folder, later, ["one", "other"])
+    assert list_complete_exports(landing, "any", later, ["one", "other"]) == []
+    (folder / "_SUCCESS").write_text("")
+    # What is missing of it is then told by the verification.
+    assert is_complete(folder, later, ["one", "other"])
+
+
 def test_a_folder_without_files_is_not_complete(landing: UPath) -> None:
     folder = export(landing, "1")
     assert not is_complete(folder, NOW + timedelta(days=999))

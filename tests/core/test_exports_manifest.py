@@ -49,6 +49,14 @@ def test_exported_at_may_be_missing() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "written"),
+    [('"soon"', "soon"), ("1771545600000", "1771545600000"), ("null", None), ("true", None), ("[1]", None)],
+)
+def test_exported_at_is_kept_as_it_is_written(text: str, written: str | None) -> None:
+    assert parse_manifest(manifest(more=f', "exported_at": {text}'), "here").exported_at_text == written
+
+
+@pytest.mark.parametrize(
     "content",
     [
         b"",
