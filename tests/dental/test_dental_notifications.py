@@ -34,7 +34,8 @@ from tests.laws.drill import KILLED, ROOT, Point
 
 BATCH, MANY = 10_000, 25_000
 BOOKS = (RANGED, "notification_progress", "row_ledger", "rejected_row")
-KEYS = ["000000000", "000100000", "000200000", "10000000000", UNKEYED]
+GREATEST_ID = 2**63 - 1
+KEYS = ["000000000", "000100000", "000200000", "10000000000", "9223372036854700000", UNKEYED]
 
 
 def told(key: Any, **values: Any) -> dict[str, Any]:
@@ -45,7 +46,7 @@ def told(key: Any, **values: Any) -> dict[str, Any]:
 def ranged() -> dict[str, Any]:
     """The small export with notifications of several ranges, not sorted, some repeated, some bad."""
     rows = [
-        *(told(key, sender=f"s{key}") for key in (250_000, 100_000, 99_999, 1, 199_999, 10**10 + 5, 2)),
+        *(told(key, sender=f"s{key}") for key in (250_000, 100_000, 99_999, 1, 199_999, 10**10 + 5, 2, GREATEST_ID)),
         told(1, sender="the last one counts"),
         told(100_000, recipient_id=999_999),
         told(3, send=False),
