@@ -1,8 +1,9 @@
 """Natural keys across exports: what becomes of a row that comes under another id than an older export gave it.
 
-The lower legacy id stays. Where that is the older row, the new one is merged into it; where it is the new one, the
-older row goes, and rows that name it name the new one from then on. The table's natural key must be a deferrable
-constraint, because for a moment both rows are there.
+The lower legacy id stays. Where that is the older row, the new one is merged into it, even if the older row's own
+source row is now rejected or skipped, for the table still holds it. Where it is the new one, the older row goes, and
+rows that name it name the new one from then on. The natural key must be a deferrable constraint, because for a moment
+both rows are there.
 """
 
 from collections.abc import Sequence
@@ -43,17 +44,20 @@ class Displaced:
 
 
 def merge_into_older(
-    table: sa.Table, stage: sa.Table, newer: sa.FromClause, pair: Sequence[str], older_by: str
+    table: sa.Table, stage: sa.Table, resolved: sa.Table, pair: Sequence[str], older_by: str
 ) -> sa.Subquery:
     """The new rows that older ones with the same natural key and a lower value of `older_by` make superfluous.
 
-    An older row whose own source row is in this export does not count: this export has decided about it.
+    An older row that this export loads, or merges into another of its rows, does not count: its key is settled anew.
     """
     key = key_columns(table)[0].name
-    decided = sa.select(sa.literal(1)).where(stage.c[key] == table.c[key]).exists()
+    newer, other = resolved.alias("newer"), resolved.alias("other")
+    staged = sa.select(sa.literal(1)).where(stage.c[key] == table.c[key]).exists()
+    left_out = sa.select(sa.literal(1)).where(other.c[key] == table.c[key], sa.not_(_is_loaded(other))).exists()
     same = sa.and_(*(newer.c[name] == table.c[name] for name in pair), newer.c[key] != table.c[key])
     found = sa.select(newer.c[key].label("loser"), table.c[key].label("survivor")).select_from(newer.join(table, same))
-    return found.where(table.c[older_by] < newer.c[older_by], sa.not_(decided)).subquery("older")
+    stays = sa.or_(sa.not_(staged), left_out)
+    return found.where(table.c[older_by] < newer.c[older_by], stays).subquery("older")
 
 
 def displaced_rows(step: "Step", table: sa.Table, resolved: sa.Table, pair: Sequence[str]) -> Displaced:

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -284,20 +284,20 @@ class Draft:
                 losers[record.pk] = record
                 self._merge(target, record, winner.pk)
         if unique:
-            winners = self._without_collisions(target, winners, unique)
+            winners = self._without_collisions(target, winners, unique, losers.keys())
         for record, row in winners:
             self._put(target, record, row)
 
     def _without_collisions(
-        self, target: str, winners: list[tuple[Record, Row]], unique: Sequence[str]
+        self, target: str, winners: list[tuple[Record, Row]], unique: Sequence[str], merged: Collection[int]
     ) -> list[tuple[Record, Row]]:
         """The rows that may stand beside those of older exports: of two with the same values the lowest id stays.
 
-        A stored row that this export holds, but does not load, gives way.
+        A stored row that this export merges into another gives way.
         """
         stored = self.tables[target]
-        held = self.sources[winners[0][0].table.name].last if winners else {}
-        older = {_of(row, unique): pk for pk, row in stored.items() if pk not in held}
+        settled = {record.pk for record, _ in winners} | set(merged)
+        older = {_of(row, unique): pk for pk, row in stored.items() if pk not in settled}
         left: dict[Any, tuple[Record, Row]] = {}
         for record, row in winners:
             owner = older.get(_of(row, unique), record.pk)
