@@ -2,13 +2,13 @@
 
 The lower legacy id stays. Where that is the older row, the new one is merged into it, even if the older row's own
 source row is now rejected or skipped, for the table still holds it. Where it is the new one, the older row goes, and
-rows that name it name the new one from then on. The natural key must be a deferrable constraint, because for a moment
-both rows are there.
+rows that name it name the new one from then on; of two that thereby become equal in a natural key of their own, the
+lower stays, too. The natural key must be a deferrable constraint, because for a moment both rows are there.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
@@ -16,6 +16,22 @@ from migration.tables import key_columns
 
 if TYPE_CHECKING:
     from migration.declare.step import Step
+
+
+NATURAL_KEY = "natural_key"  # in a table's info: its `NaturalKey`
+
+
+@dataclass(frozen=True)
+class NaturalKey:
+    """By what the rows of a table differ, across exports.
+
+    Attributes:
+        columns: names of the columns in which they must differ.
+        older_by: name of the column by which, of two rows that do not differ, the lower stays.
+    """
+
+    columns: tuple[str, ...]
+    older_by: str
 
 
 @dataclass(frozen=True)
@@ -39,8 +55,21 @@ class Displaced:
         naming = [key.parent for child in children for key in child.foreign_keys if key.references(self.table)]
         for column in naming:
             successor = sa.select(new).where(old == column).scalar_subquery()
+            self._remove_equal(step, column, sa.func.coalesce(successor, column))
             step.update(column.table, {column.name: successor}, column.in_(sa.select(old)))
         step.facts["displaced"] = step.delete(self.table, key_columns(self.table)[0].in_(sa.select(old)))
+
+    def _remove_equal(self, step: "Step", column: sa.Column[Any], named: sa.ColumnElement[Any]) -> None:
+        """Of rows that will name the same row, and then be equal in their natural key, keep the lowest."""
+        child = column.table
+        natural: NaturalKey | None = child.info.get(NATURAL_KEY)
+        if natural is None or column.name not in natural.columns:
+            return
+        equal = [named, *(child.c[name] for name in natural.columns if name != column.name)]
+        place = sa.func.row_number().over(partition_by=equal, order_by=child.c[natural.older_by]).label("place")
+        key = key_columns(child)[0]
+        ranked = sa.select(key.label("id"), place).where(named.in_(sa.select(self.rows.c.new))).subquery("ranked")
+        step.delete(child, key.in_(sa.select(ranked.c.id).where(ranked.c.place > 1)))
 
 
 def merge_into_older(

@@ -313,10 +313,16 @@ class Draft:
         return list(left.values())
 
     def _rename(self, old: str, new: str) -> None:
-        """Let the rows that name a row name the one that took its place."""
+        """Let the rows that name a row name the one that took its place; of two that become equal the lowest stays."""
         for column in ("product_id", "team_id"):
             for row in [row for table in self.tables.values() for row in table.values() if row.get(column) == old]:
                 row[column] = new
+        pairs, stored = set[Any](), self.tables["template_products"]
+        for pk, row in sorted(stored.items()):
+            pair = _of(row, ("template_id", "product_id"))
+            if pair in pairs:
+                del stored[pk]
+            pairs.add(pair)
 
     def _put(self, target: str, record: Record, row: Row) -> None:
         table, pk = record.table.name, record.pk
