@@ -53,7 +53,7 @@ def open_ranges() -> Query:
         sa.select(log.c.export_id)
         .where(log.c.asset == notification_chunks.key.path[-1], log.c.status == Status.SUCCESS.value)
         .where(log.c.dry_run.is_(False))
-        .order_by(log.c.finished_at.desc())
+        .order_by(log.c.export_id.collate("C").desc())
         .limit(1)
     )
     same = sa.and_(progress.c.export_id == chunk.c.export_id, progress.c.partition_key == chunk.c.partition_key)

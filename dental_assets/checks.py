@@ -87,13 +87,17 @@ def required_not_null(table: sa.Table, split_by: SplitBy | None = None) -> Check
 
 
 def stale_rows(table: sa.Table) -> Check:
-    """How many rows the export has not changed."""
-    older = table.c.export_id < sa.select(sa.func.max(table.c.export_id)).scalar_subquery()
-    return Check(
-        "stale_rows",
-        f"Rows of {table.name} that the newest export has not changed.",
-        lambda scope: sa.select(sa.func.count().label("stale")).select_from(table).where(older),
-    )
+    """How many rows the newest export that was loaded has not changed; it may have changed none."""
+
+    def measure(scope: Scope) -> Query:
+        log, writer = scope.books.run_log, table.c.export_id.collate("C")
+        loaded = sa.select(sa.func.max(log.c.export_id.collate("C"))).where(
+            log.c.asset == table.name, log.c.status == Status.SUCCESS.value, log.c.dry_run.is_(False)
+        )
+        newest = sa.func.greatest(loaded.scalar_subquery(), sa.literal(scope.export.export_id).collate("C"))
+        return sa.select(sa.func.count().label("stale")).select_from(table).where(writer < newest)
+
+    return Check("stale_rows", f"Rows of {table.name} that the newest export has not changed.", measure)
 
 
 def _of_ledger(scope: Scope, table: str) -> sa.ColumnElement[bool]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import dagster as dg
 import sqlalchemy as sa
 
+from dental_assets.parsing.numbers import BIGINT_LIMIT
 from migration.declare.asset import Partitioning
 
 PARTITIONS_NAME = "dental_notification_ranges"
@@ -21,8 +22,8 @@ def key_of(first_id: int) -> str:
 
 
 def ids_of(key: str) -> range:
-    """The legacy ids of a partition; rows without an id have none."""
-    return range(0) if key == UNKEYED else range(int(key), int(key) + RANGE)
+    """The legacy ids of a partition; rows without an id have none, and the last range ends where bigint does."""
+    return range(0) if key == UNKEYED else range(int(key), min(int(key) + RANGE, BIGINT_LIMIT))
 
 
 def in_range(table: sa.FromClause, keys: Sequence[str]) -> sa.ColumnElement[bool]:

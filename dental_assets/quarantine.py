@@ -6,7 +6,7 @@ from dental_assets.parsing.cards import last4, redacted, redacted_json
 from dental_assets.parsing.json_values import structure, without_withheld
 from dental_assets.sources import JSON_COLUMNS, WITHHELD_WHEN_MALFORMED
 from migration.declare.resolving import RawRecord
-from migration.exports.sources import NOT_AN_OBJECT, SourceTable
+from migration.exports.sources import SourceTable
 from migration.parsing.cells import to_json
 
 WITHHELD = "[WITHHELD]"
@@ -29,15 +29,8 @@ def raw_record(source: SourceTable) -> RawRecord:
 
     def raw(record: Any, malformed: str | None) -> str:
         if malformed is not None:
-            return to_json({"text": _row_text(source, record, malformed)})
+            return to_json({"text": WITHHELD if source.name in WITHHELD_WHEN_MALFORMED else redacted(record)})
         values = {key: kept(key, value) for key, value in record.items()}
         return to_json(redacted_json(without_withheld(values)))
 
     return raw
-
-
-def _row_text(source: SourceTable, record: Any, malformed: str) -> str:
-    if source.name in WITHHELD_WHEN_MALFORMED:
-        return WITHHELD
-    written = record if isinstance(record, str) and malformed != NOT_AN_OBJECT else to_json(record)
-    return redacted(written.replace("\x00", ""))

@@ -12,6 +12,7 @@ def _table(name: str, columns: str, *, required: bool = True) -> SourceTable:
         key="id",
         required_keys=("id",),
         required=required,
+        non_objects="text",
         null_tokens_csv=NULL_WORDS,
         blank_csv_lines="skip",
         surrogates="remove",

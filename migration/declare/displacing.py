@@ -1,13 +1,14 @@
 """Natural keys across exports: what becomes of a row that comes under another id than an older export gave it.
 
-The lower legacy id stays. Where that is the older row, the new one is merged into it; where it is the new one, the
-older row goes, and rows that name it name the new one from then on. The table's natural key must be a deferrable
-constraint, because for a moment both rows are there.
+The lower legacy id stays. Where that is the older row, the new one is merged into it, even if the older row's own
+source row is now rejected or skipped, for the table still holds it. Where it is the new one, the older row goes, and
+rows that name it name the new one from then on; of two that thereby become equal in a natural key of their own, the
+lower stays, too. The natural key must be a deferrable constraint, because for a moment both rows are there.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
@@ -15,6 +16,22 @@ from migration.tables import key_columns
 
 if TYPE_CHECKING:
     from migration.declare.step import Step
+
+
+NATURAL_KEY = "natural_key"  # in a table's info: its `NaturalKey`
+
+
+@dataclass(frozen=True)
+class NaturalKey:
+    """By what the rows of a table differ, across exports.
+
+    Attributes:
+        columns: names of the columns in which they must differ.
+        older_by: name of the column by which, of two rows that do not differ, the lower stays.
+    """
+
+    columns: tuple[str, ...]
+    older_by: str
 
 
 @dataclass(frozen=True)
@@ -38,22 +55,38 @@ class Displaced:
         naming = [key.parent for child in children for key in child.foreign_keys if key.references(self.table)]
         for column in naming:
             successor = sa.select(new).where(old == column).scalar_subquery()
+            self._remove_equal(step, column, sa.func.coalesce(successor, column))
             step.update(column.table, {column.name: successor}, column.in_(sa.select(old)))
         step.facts["displaced"] = step.delete(self.table, key_columns(self.table)[0].in_(sa.select(old)))
 
+    def _remove_equal(self, step: "Step", column: sa.Column[Any], named: sa.ColumnElement[Any]) -> None:
+        """Of rows that will name the same row, and then be equal in their natural key, keep the lowest."""
+        child = column.table
+        natural: NaturalKey | None = child.info.get(NATURAL_KEY)
+        if natural is None or column.name not in natural.columns:
+            return
+        equal = [named, *(child.c[name] for name in natural.columns if name != column.name)]
+        place = sa.func.row_number().over(partition_by=equal, order_by=child.c[natural.older_by]).label("place")
+        key = key_columns(child)[0]
+        ranked = sa.select(key.label("id"), place).where(named.in_(sa.select(self.rows.c.new))).subquery("ranked")
+        step.delete(child, key.in_(sa.select(ranked.c.id).where(ranked.c.place > 1)))
+
 
 def merge_into_older(
-    table: sa.Table, stage: sa.Table, newer: sa.FromClause, pair: Sequence[str], older_by: str
+    table: sa.Table, stage: sa.Table, resolved: sa.Table, pair: Sequence[str], older_by: str
 ) -> sa.Subquery:
     """The new rows that older ones with the same natural key and a lower value of `older_by` make superfluous.
 
-    An older row whose own source row is in this export does not count: this export has decided about it.
+    An older row that this export loads, or merges into another of its rows, does not count: its key is settled anew.
     """
     key = key_columns(table)[0].name
-    decided = sa.select(sa.literal(1)).where(stage.c[key] == table.c[key]).exists()
+    newer, other = resolved.alias("newer"), resolved.alias("other")
+    staged = sa.select(sa.literal(1)).where(stage.c[key] == table.c[key]).exists()
+    left_out = sa.select(sa.literal(1)).where(other.c[key] == table.c[key], sa.not_(_is_loaded(other))).exists()
     same = sa.and_(*(newer.c[name] == table.c[name] for name in pair), newer.c[key] != table.c[key])
     found = sa.select(newer.c[key].label("loser"), table.c[key].label("survivor")).select_from(newer.join(table, same))
-    return found.where(table.c[older_by] < newer.c[older_by], sa.not_(decided)).subquery("older")
+    stays = sa.or_(sa.not_(staged), left_out)
+    return found.where(table.c[older_by] < newer.c[older_by], stays).subquery("older")
 
 
 def displaced_rows(step: "Step", table: sa.Table, resolved: sa.Table, pair: Sequence[str]) -> Displaced:

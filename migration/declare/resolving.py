@@ -291,7 +291,7 @@ def _passes(resolved: sa.Table) -> sa.ColumnElement[bool]:
 def _merge_older(step: Step, load: SetLoad, stage: sa.Table, resolved: sa.Table) -> int:
     """Merge rows into those of older exports that have the same natural key and come first; returns how many."""
     assert load.older_by is not None  # noqa: S101 - only asked for where there is one
-    gone = merge_into_older(load.table, stage, resolved.alias("newer"), load.merge_on, load.older_by)
+    gone = merge_into_older(load.table, stage, resolved, load.merge_on, load.older_by)
     losing = sa.delete(resolved).where(resolved.c[load.key.name] == gone.c.loser, _passes(resolved))
     merged = losing.returning(*resolved.c, gone.c.survivor).cte("gone")
     return _into_ledger(step, load, merged, Outcome.MERGED, sa.cast(merged.c.survivor, sa.Text))

@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 
 from migration.checks import Check, Scope, derived_checks
 from migration.declare.asset import Declaration, Partitioning, Registers, Write, build_asset
+from migration.declare.displacing import NATURAL_KEY, NaturalKey
 from migration.declare.loading import SourceLoad, stage_source
 from migration.declare.parts import DeriveAgain, RollBackPart
 from migration.declare.resolving import (
@@ -418,6 +419,8 @@ class System:
                 newest=newest,
                 **further,
             )
+            if load.older_by is not None:
+                table.info[NATURAL_KEY] = NaturalKey(tuple(load.merge_on), load.older_by)
             return self._add_table(
                 function,
                 table,

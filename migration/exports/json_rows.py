@@ -9,12 +9,13 @@ import msgspec
 import numpy as np
 
 from migration.exports.blocks import Block
-from migration.exports.escapes import has_suspects, mend_escapes, without_nul
+from migration.exports.escapes import has_suspects, hide_surrogates, mend_escapes, without_nul
 from migration.exports.find import ExportFile
 from migration.exports.sources import NOT_AN_OBJECT, UNPARSEABLE, SourceTable
 from migration.exports.stored import format_error, whole_lines
 
 _decode = msgspec.json.Decoder(float_hook=Decimal).decode
+_decode_texts = msgspec.json.Decoder(list[msgspec.Raw]).decode
 # A number of absurd length and absurd nesting are refused like broken JSON.
 _BROKEN = (msgspec.MsgspecError, InvalidOperation, RecursionError)
 
@@ -50,7 +51,7 @@ def array_blocks(file: ExportFile, source: SourceTable, chunks: Iterable[bytes])
         records = _decoded_elements(source, elements)
         if records is None:
             raise format_error(file, f"broken JSON after row {rows}, within the next {len(elements)} bytes")
-        yield Block(records, len(elements), _non_objects(records))
+        yield Block(records, len(elements), _labelled_non_objects(source, elements, records))
         rows += len(records)
 
 
@@ -81,6 +82,8 @@ def _mixed_lines(file: ExportFile, source: SourceTable, lines: list[bytes], rows
             raise format_error(file, f"row {rows_before + len(records) + 1} is not JSON")
         if kind is None and type(record) is not dict:
             kind = NOT_AN_OBJECT
+            if source.non_objects == "text":
+                record, kind = _storable(source, line.decode().removesuffix("\r")), UNPARSEABLE
         if kind:
             malformed[len(records)] = kind
         records.append(record)
@@ -105,10 +108,18 @@ def _decoded_elements(source: SourceTable, elements: bytes) -> list[Any] | None:
         return None
 
 
-def _non_objects(records: list[Any]) -> dict[int, str]:
+def _labelled_non_objects(source: SourceTable, elements: bytes, records: list[Any]) -> dict[int, str]:
+    """The kinds of the rows that are no objects; where the source keeps their text, it takes their place."""
     if set(map(type, records)) == {dict}:
         return {}
-    return {position: NOT_AN_OBJECT for position, record in enumerate(records) if type(record) is not dict}
+    positions = [position for position, record in enumerate(records) if type(record) is not dict]
+    if source.non_objects == "value":
+        return dict.fromkeys(positions, NOT_AN_OBJECT)
+    hidden, sign = hide_surrogates(b"[" + elements + b"]")
+    texts = _decode_texts(hidden)
+    for position in positions:
+        records[position] = _storable(source, bytes(texts[position]).replace(sign, b"\\").decode())
+    return dict.fromkeys(positions, UNPARSEABLE)
 
 
 def _elements(file: ExportFile, chunks: Iterable[bytes]) -> Iterator[bytes]:

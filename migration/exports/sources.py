@@ -36,6 +36,8 @@ class SourceTable:
         fallbacks: stems of other tables that stand in, in this order, when the table itself has no file.
         rename_key: turns a key of a row that is no column into the column it means (or into anything else when it
             means none); where both spellings are present the column's own name wins.
+        non_objects: what is kept of a row that is JSON but no object: its `value`; or its `text` as it stands in the
+            file, labelled as if it did not parse.
         malformed_rows: `reject` labels what is no row (a JSON line that does not parse, a CSV record of another
             length than the header); `abort` raises instead. Valid JSON that is no object is labelled in either case.
         max_malformed_percent: share of malformed rows above which, and above ten rows, the file counts as corrupt.
@@ -60,6 +62,7 @@ class SourceTable:
     aliases: tuple[str, ...] = ()
     fallbacks: tuple[str, ...] = ()
     rename_key: Callable[[str], str] | None = None
+    non_objects: Literal["value", "text"] = "value"
     malformed_rows: Literal["reject", "abort"] = "reject"
     max_malformed_percent: int | None = None
     short_csv_rows: Literal["malformed", "pad"] = "malformed"

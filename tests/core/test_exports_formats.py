@@ -287,6 +287,16 @@ def test_rows_that_are_no_rows_are_labelled(folder: UPath) -> None:
     assert [row[-1] for row in values(file, chunk_bytes=3)] == labels
 
 
+@pytest.mark.parametrize(("name", "form"), [("t.jsonl", "{0}\r\n{1}"), ("t.json", "[{1} ,{0}\t, {0}]")])
+def test_rows_that_are_no_objects_are_kept_as_they_stand_where_asked_for(folder: UPath, name: str, form: str) -> None:
+    source, text = table(non_objects="text", surrogates="remove"), '[1,  2.50, "\\ud800\\u0000\\""]'
+    file = stored(folder, name, form.format(text, '{"id": 1}').encode(), source)
+    (batch,), facts = everything(file, source)
+    kept = [record for record in batch.records if record != {"id": 1}]
+    assert set(kept) == {text}
+    assert facts.malformed == len(kept)
+
+
 def test_csv_rows_of_another_length(folder: UPath) -> None:
     content = b'id,name\n1\n2,"b\nb",c\n3,c\n'
     file = stored(folder, "t.csv", content)

@@ -226,10 +226,18 @@ def test_names_may_change_places(engine: sa.Engine, landing: Path) -> None:
     assert [row[:2] for row in held(engine, ROWS)] == [(1, "b"), (2, "a")]
 
 
-def test_stale_claim_on_a_name_gives_way(engine: sa.Engine, landing: Path) -> None:
+@pytest.mark.parametrize("left_out", [shop(1, "a", closed="yes"), shop(1, None)])
+def test_row_that_is_left_out_keeps_its_name(engine: sa.Engine, landing: Path, left_out: dict[str, Any]) -> None:
     assert migrate(landing, "e1", [shop(1, "a")]) == []
-    assert migrate(landing, "e2", [shop(1, "a", closed="yes"), shop(2, "a")]) == []
-    assert [row[0] for row in held(engine, ROWS)] == [2]
+    assert migrate(landing, "e2", [left_out, shop(2, "a")]) == []
+    assert [row[::3] for row in held(engine, ROWS)] == [(1, "e1")]
+    assert held(engine, "SELECT source_pk, target_key FROM shops.row_ledger WHERE outcome = 'merged'") == [("2", "1")]
+
+
+def test_row_that_is_left_out_gives_its_name_to_a_lower_id(engine: sa.Engine, landing: Path) -> None:
+    assert migrate(landing, "e1", [shop(2, "a")]) == []
+    assert migrate(landing, "e2", [shop(2, "a", closed="yes"), shop(1, "a")]) == []
+    assert [row[0] for row in held(engine, ROWS)] == [1]
 
 
 def test_same_export_again_writes_nothing(engine: sa.Engine, landing: Path) -> None:

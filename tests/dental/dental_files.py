@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from tests.booking.booking_files import FORMATS, csv_lines
-from tests.booking.booking_scalars import decoded, json_text, storable
+from tests.booking.booking_scalars import decoded, storable
 from tests.meter.meter_files import _of_parquet as of_parquet
 
 Row = dict[str, Any]
@@ -227,15 +228,33 @@ def as_source_rows(records: Iterable[Any]) -> list[SourceRow]:
 def _as_source_row(number: int, record: Any) -> SourceRow:
     if isinstance(record, dict):
         return SourceRow(number, storable(record))
-    line = record.text if isinstance(record, Line) else json_text(record)
-    return SourceRow(number, None, storable(line))
+    return SourceRow(number, None, storable(record.text))
 
 
-def _array_records(content: str) -> list[Any]:
+def _array_records(content: str) -> list[Row | Line]:
     elements = decoded(content)
     if not isinstance(elements, list):
         raise ValueError("NOT_AN_ARRAY")
-    return elements
+    texts = _element_texts(content)
+    return [each if isinstance(each, dict) else Line(text) for each, text in zip(elements, texts, strict=True)]
+
+
+def _element_texts(content: str) -> list[str]:
+    """The elements of a JSON array as they stand in the file."""
+    decoder, texts = json.JSONDecoder(parse_int=str, parse_float=str), []
+    start = _after(content, content.index("[") + 1)
+    while content[start] != "]":
+        end = decoder.raw_decode(content, start)[1]
+        texts.append(content[start:end])
+        start = _after(content, end)
+    return texts
+
+
+def _after(content: str, place: int) -> int:
+    """Where the next element, or the end, of an array is."""
+    while content[place] in " \t\r\n,":
+        place += 1
+    return place
 
 
 def _line_records(content: str) -> Iterator[Any]:

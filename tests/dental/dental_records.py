@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -284,20 +284,20 @@ class Draft:
                 losers[record.pk] = record
                 self._merge(target, record, winner.pk)
         if unique:
-            winners = self._without_collisions(target, winners, unique)
+            winners = self._without_collisions(target, winners, unique, losers.keys())
         for record, row in winners:
             self._put(target, record, row)
 
     def _without_collisions(
-        self, target: str, winners: list[tuple[Record, Row]], unique: Sequence[str]
+        self, target: str, winners: list[tuple[Record, Row]], unique: Sequence[str], merged: Collection[int]
     ) -> list[tuple[Record, Row]]:
         """The rows that may stand beside those of older exports: of two with the same values the lowest id stays.
 
-        A stored row that this export holds, but does not load, gives way.
+        A stored row that this export merges into another gives way.
         """
         stored = self.tables[target]
-        held = self.sources[winners[0][0].table.name].last if winners else {}
-        older = {_of(row, unique): pk for pk, row in stored.items() if pk not in held}
+        settled = {record.pk for record, _ in winners} | set(merged)
+        older = {_of(row, unique): pk for pk, row in stored.items() if pk not in settled}
         left: dict[Any, tuple[Record, Row]] = {}
         for record, row in winners:
             owner = older.get(_of(row, unique), record.pk)
@@ -313,10 +313,16 @@ class Draft:
         return list(left.values())
 
     def _rename(self, old: str, new: str) -> None:
-        """Let the rows that name a row name the one that took its place."""
+        """Let the rows that name a row name the one that took its place; of two that become equal the lowest stays."""
         for column in ("product_id", "team_id"):
             for row in [row for table in self.tables.values() for row in table.values() if row.get(column) == old]:
                 row[column] = new
+        pairs, stored = set[Any](), self.tables["template_products"]
+        for pk, row in sorted(stored.items()):
+            pair = _of(row, ("template_id", "product_id"))
+            if pair in pairs:
+                del stored[pk]
+            pairs.add(pair)
 
     def _put(self, target: str, record: Record, row: Row) -> None:
         table, pk = record.table.name, record.pk

@@ -11,7 +11,7 @@ Where the contract leaves something open, this is what is expected here:
 - Integers of a rejected row are kept or redacted, as the reader likes; its texts are redacted.
 - A row that an older export loaded, and this one rejects, skips or merges, stays as it is.
 - Of a row that collides with one of an older export the lower legacy id stays; a stored loser is removed, and what
-  names it names the winner. A stored row that this export holds, but does not load, gives way to what collides with it.
+  names it names the winner. A stored row that this export merges into another gives way to what collides with it.
 """
 
 from collections.abc import Mapping

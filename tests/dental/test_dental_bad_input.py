@@ -364,7 +364,7 @@ def test_no_good_row_is_lost_beside_bad_ones(spoiled: View) -> None:
 def test_unreadable_rows_are_rejected_once_per_target(dental_lab: Lab) -> None:
     files: dict[str, Written] = {}
     for table, rows in small().items():
-        records = [*rows, Junk('{"id": 5,'), {"id": "abc"}, Junk('["4111 1111 1111 1111"]'), {"surplus": 1}]
+        records = [*rows, Junk('{"id": 5,'), {"id": "abc"}, Junk('[1,  "4111 1111 1111 1111"]'), {"surplus": 1}]
         files[table] = encoded(records, "jsonl")
     dental_lab.put(FIRST, files)
     assert dental_lab.migrate(FIRST).failures == {}
@@ -387,6 +387,6 @@ def test_unreadable_rows_are_rejected_once_per_target(dental_lab: Lab) -> None:
             texts[row["source_table"]].add(row["raw"]["text"])
     for table in texts:
         hidden = table in ("auth_user", "dispatch_operation")
-        assert texts[table] == ({"[WITHHELD]"} if hidden else {'{"id": 5,', '["[PAN-REDACTED]"]'}), table
+        assert texts[table] == ({"[WITHHELD]"} if hidden else {'{"id": 5,', '[1,  "[PAN-REDACTED]"]'}), table
     assert {row["target_table"] for row in rows} == {target for table in TABLES.values() for target in table.targets}
     assert set(UNRANGED) > {row["target_table"] for row in rows} - {"notifications"}

@@ -81,8 +81,8 @@ Found = dict[str, str]
 # --- running ----------------------------------------------------------------------------------------------------------
 
 
-def measure(lab: Lab, job: str = CHECKS_JOB, partition: str | None = None, **options: Any) -> Found:
-    """Run a job and give the level of each of its checks, by asset and check."""
+def evaluations(lab: Lab, job: str, partition: str | None = None, **options: Any) -> list[dg.AssetCheckEvaluation]:
+    """Run a job and give what its checks found."""
     with lab._surroundings():
         result = (
             location()
@@ -94,13 +94,16 @@ def measure(lab: Lab, job: str = CHECKS_JOB, partition: str | None = None, **opt
                 raise_on_error=False,
             )
         )
-    found: Found = {}
-    for event in result.all_events:
-        if event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
-            data = event.asset_check_evaluation_data
-            level = "passed" if data.passed else data.severity.value
-            found[f"{data.asset_key.path[-1]}.{data.check_name}"] = level
-    return found
+    events = [each for each in result.all_events if each.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION]
+    return [event.asset_check_evaluation_data for event in events]
+
+
+def measure(lab: Lab, job: str = CHECKS_JOB, partition: str | None = None, **options: Any) -> Found:
+    """Run a job and give the level of each of its checks, by asset and check."""
+    return {
+        f"{each.asset_key.path[-1]}.{each.check_name}": "passed" if each.passed else each.severity.value
+        for each in evaluations(lab, job, partition, **options)
+    }
 
 
 def wrong(found: Found) -> Found:
@@ -409,6 +412,15 @@ def test_fewer_rows_than_from_the_export_before_are_found(copy: Lab) -> None:
     files["dispatch_payment"].pop()
     del files["auth_user"][-2:]
     assert levels(copy, SECOND, files, "row_count_drift") == {"payments": "WARN", "profiles": "WARN"}
+
+
+def test_rows_that_the_newest_export_has_not_changed_are_counted(copy: Lab) -> None:
+    files = small()
+    files["dispatch_payment"][0]["total_price"] = "101.00"
+    copy.put(SECOND, files)
+    found = [each for each in evaluations(copy, MIGRATION_JOB, export_id=SECOND) if each.check_name == "stale_rows"]
+    stale = {each.asset_key.path[-1]: each.metadata["stale"].value for each in found}
+    assert (stale["payments"], stale["orders"]) == (2, 5)
 
 
 def test_many_warnings_are_found(copy: Lab) -> None:

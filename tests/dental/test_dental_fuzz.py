@@ -6,6 +6,7 @@ from copy import deepcopy
 
 import pytest
 
+from tests.dental.dental_cases import link, product
 from tests.dental.dental_comparing import (
     UNRANGED,
     assert_counts,
@@ -18,6 +19,7 @@ from tests.dental.dental_comparing import (
 from tests.dental.dental_harness import DRY_RUN_JOB, SHADOW, Lab
 from tests.dental.dental_nasty import Nasty, follow_up, nasty
 from tests.dental.dental_reference import TARGETS, Reference
+from tests.dental.dental_small import FIRST, SECOND, small
 
 FAST_SEEDS = range(2)
 SLOW_SEEDS = range(100, 100 + int(os.environ.get("DENTAL_FUZZ_SEEDS", "30")))
@@ -81,6 +83,22 @@ def check_two(lab: Lab, seed: int) -> None:
     dry_run(lab, reference, second)
     load(lab, reference, second, seed)
     rerun(lab, reference, second, seed + 1)
+
+
+def test_course_of_two_products_of_a_template_goes_to_the_lower_one(dental_lab: Lab) -> None:
+    """The template names both of them, and from then on one product twice: the row with the lowest id stays."""
+    lab, reference = dental_lab, Reference()
+    rows = [link("template_products", 3 * key, template_id=1, product_id=key) for key in (9, 7)]
+    later = [link("template_products", 4, template_id=2, product_id=9)]
+    for export_id, courses, links in ((FIRST, {7: 3, 9: 2}, rows), (SECOND, {7: 2, 9: 2}, later)):
+        products = [values for key, course in courses.items() for _, values in [product(key, course)]]
+        files = {**small(), "dispatch_product": products, "dispatch_template_products": [each for _, each in links]}
+        reference.load(lab.put(export_id, files))
+        ran = lab.migrate(export_id)
+        assert ran.failures == {}
+        assert_tables(lab, reference, targets=UNRANGED)
+    kept = [(row["legacy_id"], row["legacy_product_id"]) for row in lab.rows("template_products")]
+    assert sorted(kept) == [(4, 9), (21, 7)]
 
 
 @pytest.mark.parametrize("seed", FAST_SEEDS)

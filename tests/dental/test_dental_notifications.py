@@ -1,5 +1,6 @@
 """Notifications by range: partitions in any order, killed inside one and resumed, run again."""
 
+import datetime as dt
 import json
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from dental_assets.automation import notifications_nightly
 from migration import embedded
 from migration.declare import run as declared_run
 from migration.warehouse.connect import warehouse_engine
@@ -26,7 +28,7 @@ from tests.dental.dental_comparing import (
     assert_tables,
     keys_of,
 )
-from tests.dental.dental_harness import NOTIFICATIONS_JOB, UNKEYED, Lab
+from tests.dental.dental_harness import NOTIFICATIONS_JOB, PARTITIONS, UNKEYED, Lab
 from tests.dental.dental_reference import Reference
 from tests.dental.dental_small import FIRST, SECOND, small
 from tests.dental.dental_writing import Junk, Written, encoded
@@ -34,7 +36,8 @@ from tests.laws.drill import KILLED, ROOT, Point
 
 BATCH, MANY = 10_000, 25_000
 BOOKS = (RANGED, "notification_progress", "row_ledger", "rejected_row")
-KEYS = ["000000000", "000100000", "000200000", "10000000000", UNKEYED]
+GREATEST_ID = 2**63 - 1
+KEYS = ["000000000", "000100000", "000200000", "10000000000", "9223372036854700000", UNKEYED]
 
 
 def told(key: Any, **values: Any) -> dict[str, Any]:
@@ -45,7 +48,7 @@ def told(key: Any, **values: Any) -> dict[str, Any]:
 def ranged() -> dict[str, Any]:
     """The small export with notifications of several ranges, not sorted, some repeated, some bad."""
     rows = [
-        *(told(key, sender=f"s{key}") for key in (250_000, 100_000, 99_999, 1, 199_999, 10**10 + 5, 2)),
+        *(told(key, sender=f"s{key}") for key in (250_000, 100_000, 99_999, 1, 199_999, 10**10 + 5, 2, GREATEST_ID)),
         told(1, sender="the last one counts"),
         told(100_000, recipient_id=999_999),
         told(3, send=False),
@@ -85,6 +88,31 @@ def test_partitions_in_any_order_give_one_table(dental_lab: Lab, turned: bool) -
     assert tuple(progress["000000000"][name] for name in names) == (6, 3, 1, 1, 1)
     assert tuple(progress[UNKEYED][name] for name in names) == (3, 0, 0, 3, 0)
     assert progress["000100000"]["last_legacy_id"] == 199_999
+
+
+def asked_for(lab: Lab) -> list[tuple[str | None, str]]:
+    """Partition and export of the runs that the nightly schedule asks for; none where it skips."""
+    night = dt.datetime(2026, 2, 20, 2, tzinfo=dt.UTC)
+    with dg.instance_for_test() as instance, lab._surroundings():
+        found = notifications_nightly(dg.build_schedule_context(instance=instance, scheduled_execution_time=night))
+        if isinstance(found, dg.SkipReason):
+            return []
+        assert isinstance(found, list)
+        assert {each.partition_key for each in found} == set(instance.get_dynamic_partitions(PARTITIONS))
+    options = [each.run_config["resources"]["migration_run"]["config"] for each in found]
+    return [(each.partition_key, of_run["export_id"]) for each, of_run in zip(found, options, strict=True)]
+
+
+def test_schedule_asks_for_the_open_ranges_of_the_newest_export(dental_lab: Lab) -> None:
+    lab = dental_lab
+    for export_id in (SECOND, FIRST):
+        lab.put(export_id, ranged())
+        assert lab.migrate(export_id).failures == {}
+    assert asked_for(lab) == [(key, SECOND) for key in KEYS]
+    lab.notify(SECOND, KEYS[1:])
+    assert asked_for(lab) == [(KEYS[0], SECOND)]
+    lab.notify(SECOND, KEYS[:1])
+    assert asked_for(lab) == []
 
 
 def test_range_that_is_done_is_not_written_again(dental_lab: Lab) -> None:
