@@ -165,6 +165,8 @@ def bench_meter_load(home: Path) -> None:
 
 def bench_dental(home: Path) -> None:
     """(l) notifications against COPY and to_sql, (m) their time per row at a fifth, memory."""
+    for rows in (NOTIFICATIONS, NOTIFICATIONS // 5):
+        measure(home, "bench.dental", "prepare", str(rows))
     ours, copy = [], []
     for _ in range(RUNS):
         ours.append(measure(home, "bench.dental", "ours", str(NOTIFICATIONS)))

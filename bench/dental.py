@@ -1,8 +1,8 @@
-"""One measurement of Dental's notifications, in a process of its own: `python -m bench.dental ours|copy|pandas ROWS`.
+"""One measurement of Dental's notifications, in a process of its own: `python -m bench.dental WHAT ROWS`.
 
-Prints one JSON line. `ours` carries the notifications of a generated export into an empty schema, by the real assets;
-`copy` brings the rows that it has left by plain COPY into the same table, emptied; `pandas` writes rows of the same
-file by `to_sql` for a minute.
+Prints one JSON line. `prepare` writes the generated export; `ours` carries its notifications into an empty schema, by
+the real assets; `copy` brings the rows that it has left by plain COPY into the same table, emptied; `pandas` writes
+rows of the same file by `to_sql` for a minute.
 """
 
 import gzip
@@ -53,6 +53,11 @@ def load_through_assets(settings: Settings, engine: sa.Engine, rows: int) -> dic
     }
 
 
+def prepare(settings: Settings, engine: sa.Engine, rows: int) -> dict[str, Any]:
+    """Write the export, in a process of its own, so that its memory is not taken for that of the migration."""
+    return {"export": write_export(settings.landing, rows)}
+
+
 def carry(settings: Settings, export_id: str, *assets: str) -> list[Finished]:
     """Carry assets of an export through, as `migrate run` does."""
     request = Request({"export_id": export_id}, only=assets)
@@ -100,7 +105,7 @@ def main() -> None:
     """Run one measurement and print it."""
     what, rows = sys.argv[1], int(sys.argv[2])
     settings = read_settings()
-    measurements = {"ours": load_through_assets, "copy": load_by_copy, "pandas": load_by_pandas}
+    measurements = {"prepare": prepare, "ours": load_through_assets, "copy": load_by_copy, "pandas": load_by_pandas}
     measured = measurements[what](settings, engine_of(settings.database_url, settings), rows)
     measured["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     print(json.dumps(measured))

@@ -1,6 +1,7 @@
 """The measured checks of Skynet with their thresholds, by the asset whose step they belong to."""
 
 import os
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -20,6 +21,7 @@ from migration.checks import (
     share,
     unique,
 )
+from migration.errors import SetupError
 from migration.exports.reading import read_batches
 from migration.parsing.cells import parse_each
 from migration.tables import Query, frame_schema, loaded_columns
@@ -185,8 +187,23 @@ def _row_drift(scope: Scope) -> pd.DataFrame:
     before = scope.connection.scalar(previous)
     if before:
         return _one(rows=rows, previous=before, drop=Decimal(before - rows) / before, baseline_drift=None)
-    baseline = int(os.environ.get("SKYNET_BASELINE_CUSTOMERS") or 1743)
+    baseline = expected_customers(os.environ)
     return _one(rows=rows, baseline=baseline, drop=None, baseline_drift=abs(Decimal(rows - baseline)) / baseline)
+
+
+def expected_customers(environment: Mapping[str, str]) -> int:
+    """How many customers the first export is expected to hold.
+
+    Raises:
+        SetupError: the setting is no whole number above 0.
+    """
+    given = environment.get("SKYNET_BASELINE_CUSTOMERS") or "1743"
+    if not given.isdecimal() or int(given) == 0:
+        raise SetupError(
+            "SKYNET_BASELINE_CUSTOMERS is no whole number above 0.",
+            "Set it to the number of customers, or leave it out.",
+        )
+    return int(given)
 
 
 def _legacy_drift(scope: Scope) -> pd.DataFrame:

@@ -11,7 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from migration import embedded
+from migration.errors import SetupError
 from migration.warehouse.connect import warehouse_engine
+from skynet_assets.checks import expected_customers
 from tests.conftest import scratch_database
 from tests.skynet.cases import branch, customer, numbered, payment
 from tests.skynet.conftest import installation
@@ -506,3 +508,17 @@ ELSEWHERE = {
 
 def test_every_check_is_broken_somewhere_here() -> None:
     assert set(BROKEN) | set(FRAMES) | set(SHARES) | ELSEWHERE == set(checks_by_name())
+
+
+_BASELINE = "SKYNET_BASELINE_CUSTOMERS"
+
+
+@pytest.mark.parametrize(("environment", "expected"), [({}, 1743), ({_BASELINE: ""}, 1743), ({_BASELINE: "12"}, 12)])
+def test_expected_customers(environment: dict[str, str], expected: int) -> None:
+    assert expected_customers(environment) == expected
+
+
+@pytest.mark.parametrize("given", ["0", "many", "-1", "1.5"])
+def test_an_expectation_that_is_no_number_is_refused(given: str) -> None:
+    with pytest.raises(SetupError, match=_BASELINE):
+        expected_customers({_BASELINE: given})
