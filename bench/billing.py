@@ -4,8 +4,6 @@ Prints one JSON line. `prepare` fills a database of the embedded server with bil
 days follow from them, month by month, on a copy of it. `whole` carries the export of the landing zone instead.
 """
 
-import json
-import resource
 import sys
 import time
 from pathlib import Path
@@ -21,15 +19,15 @@ from bench.databases import (
     as_libpq,
     engine_for,
     keep_still,
+    lines_of,
     make_database,
+    print_measured,
     require_success,
     server_cpu_seconds,
     url_of,
 )
 from billing_assets import tables
 from billing_assets.assets import BILLING
-from migration.declare.run import engine_of
-from migration.report import asset_lines
 from migration.runs import Request, carry_through, load_location
 from migration.settings import read_settings
 from migration.tables import business_columns
@@ -63,9 +61,7 @@ def break_down_ours() -> Measured:
         finished = list(carry_through(location, settings, request, statements.on_step))
         wall = time.perf_counter() - started
     require_success(finished)
-    log = BILLING.books.run_log
-    with engine_of(settings.database_url, settings).connect() as connection:
-        lines = asset_lines(connection, BILLING, log.c.run_id.in_([each.run_id for each in finished]))
+    lines = lines_of(BILLING, finished)
     written = sum(seconds for seconds, text in statements.seconds[DAYS.name] if "INSERT INTO billing.daily" in text)
     return {"steps": sum(line.seconds for line in lines), "insert": written, "wall": wall} | statements.told()
 
@@ -99,9 +95,7 @@ def carry_whole() -> Measured:
     finished = list(carry_through(location, settings, Request(), lambda step, state: None))
     wall = time.perf_counter() - started
     require_success(finished)
-    log = BILLING.books.run_log
-    with engine_of(settings.database_url, settings).connect() as connection:
-        lines = asset_lines(connection, BILLING, log.c.run_id.in_([each.run_id for each in finished]))
+    lines = lines_of(BILLING, finished)
     return {"wall": wall, "inside": sum(line.seconds for line in lines), "assets": len(lines)}
 
 
@@ -114,8 +108,7 @@ def main() -> None:
         measured = carry_whole()
     else:
         measured = measure_days(what, bills)
-    measured["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    print(json.dumps(measured))
+    print_measured(measured)
 
 
 if __name__ == "__main__":

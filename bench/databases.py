@@ -1,6 +1,8 @@
 """What measurements in a database of their own share: databases made from templates, processor time, statements."""
 
+import json
 import os
+import resource
 import sys
 import time
 from collections import defaultdict
@@ -15,6 +17,9 @@ import sqlalchemy as sa
 from psycopg import sql
 
 from migration import embedded
+from migration.declare.run import engine_of
+from migration.declare.system import System
+from migration.report import AssetLine, asset_lines
 from migration.runs import STEP_ENDS, Finished
 from migration.settings import read_settings
 from migration.warehouse.connect import warehouse_engine
@@ -131,3 +136,15 @@ def require_success(finished: Sequence[Finished]) -> None:
     failures = [f"{each.partition} {name}: {why}" for each in finished for name, why in each.failures.items()]
     if failures:
         sys.exit("\n".join(failures))
+
+
+def lines_of(system: System, finished: Sequence[Finished]) -> list[AssetLine]:
+    """What the run log has of runs, by asset; their seconds are those inside the steps."""
+    settings, log = read_settings(), system.books.run_log
+    with engine_of(settings.database_url, settings).connect() as connection:
+        return asset_lines(connection, system, log.c.run_id.in_([each.run_id for each in finished]))
+
+
+def print_measured(measured: Measured) -> None:
+    """Print a measurement as one JSON line, with the most memory that its process has held."""
+    print(json.dumps(measured | {"peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}))

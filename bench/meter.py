@@ -4,8 +4,6 @@ Prints one JSON line. `prepare` fills a database of the embedded server; `ours` 
 out on a copy of it, for all tenants one after the other. `load` loads the generated export that is in the landing zone.
 """
 
-import json
-import resource
 import sys
 import time
 from collections import defaultdict
@@ -20,7 +18,9 @@ from bench.databases import (
     as_libpq,
     engine_for,
     keep_still,
+    lines_of,
     make_database,
+    print_measured,
     require_success,
     server_cpu_seconds,
     url_of,
@@ -28,11 +28,9 @@ from bench.databases import (
 from bench.meter_rows import EXPORT_ID, fill, note_export, settle
 from meter_assets import tables
 from meter_assets.assets import METER, STEPS
-from migration.report import asset_lines
 from migration.runs import Finished, Request, carry_through, load_location
 from migration.settings import read_settings
 from migration.tables import business_columns
-from migration.warehouse.connect import warehouse_engine
 from migration.warehouse.fingerprint import fingerprint_of
 
 BY_HAND = Path(__file__).with_name("meter_by_hand.sql")
@@ -82,9 +80,7 @@ def carry_out_ours() -> Measured:
 
 
 def _seconds_inside(finished: list[Finished]) -> Measured:
-    log = METER.books.run_log
-    with warehouse_engine(read_settings()).connect() as connection:
-        lines = asset_lines(connection, METER, log.c.run_id.in_([each.run_id for each in finished]))
+    lines = lines_of(METER, finished)
     return {
         "steps": {line.asset: line.seconds for line in lines},
         "rows": {line.asset: line.source_rows for line in lines},
@@ -149,8 +145,7 @@ def main() -> None:
         measured = load()
     else:
         measured = measure_steps(what, size)
-    measured["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    print(json.dumps(measured))
+    print_measured(measured)
 
 
 if __name__ == "__main__":
